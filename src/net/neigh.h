@@ -1,0 +1,21 @@
+// Link addresses of a few neighbours (gateways, the targets of a small scan) through the kernel's own
+// resolution: the entry is asked for with NTF_USE and the answer is awaited on the neighbour notifications.
+// Large on-link networks are never resolved this way: they have an ARP or NDP sweep of their own.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/addr.h"
+
+struct neigh_query {
+	struct addr addr; // in
+	uint32_t ifindex; // in
+	bool resolved;    // out
+	uint8_t mac[6];   // out
+};
+
+// Resolves all of them at once, waiting at most timeout_ns. Those still unknown have resolved = false.
+// Returns an error only when netlink itself fails.
+int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct err_text *e) MUST_CHECK;

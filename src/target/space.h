@@ -1,0 +1,39 @@
+// The index space: every (address, port, technique) to be scanned, numbered 0 … N-1. index = address index ×
+// slots + slot.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "target/addrset.h"
+
+// One entry of the port axis: a technique (an index into probe/registry) and its port (0 where it has none).
+struct space_slot {
+	uint16_t port;
+	uint8_t technique;
+};
+
+struct space;
+
+// Borrows the address set; copies the slots (at most 4 × 65,536). ERR_LIMIT with a text when the product is
+// above 2^63.
+int space_new(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
+	      uint32_t slot_count, struct err_text *e) MUST_CHECK;
+void space_free(struct space *s);
+
+uint64_t space_count(const struct space *s);
+uint32_t space_slot_count(const struct space *s);
+const struct space_slot *space_slots(const struct space *s);
+
+struct space_item {
+	struct addr addr;
+	uint64_t addr_index;
+	uint32_t slot_index;
+	struct space_slot slot;
+};
+
+void space_at(const struct space *s, uint64_t index, struct space_item *out);
+// Inverse; false when the probe is not in the space.
+bool space_index(const struct space *s, const struct addr *a, uint8_t technique, uint16_t port,
+		 uint64_t *index);
