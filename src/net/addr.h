@@ -69,3 +69,12 @@ int addr_parse(const char *text, struct addr *out, struct err_text *e) MUST_CHEC
 const char *addr_reserved_name(const struct addr *a);
 // Globally routed space, for the --yes rule (2^24 or more public addresses).
 bool addr_is_public(const struct addr *a);
+
+// The special-purpose blocks (IANA registries, RFC 6890 and its updates) in ascending order of their family;
+// -iR and prefixes shorter than /8 leave all of them out. `ask` marks those that need --allow-reserved.
+struct addr_special {
+	struct addr first, last;
+	const char *name;
+	bool ask;
+};
+const struct addr_special *addr_specials(size_t *count);
