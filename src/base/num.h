@@ -1,6 +1,7 @@
 // Numbers from people, parsed whole: "80abc" is an error that shows the text and what was expected.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -20,3 +21,6 @@ int num_parse_rate(const char *text, double max_pps, const char *what, double *o
 
 // A probability in (0, 1), as in "0.9999".
 int num_parse_probability(const char *text, const char *what, double *out, struct err_text *e) MUST_CHECK;
+
+// Writes a duration as num_parse_duration reads it ("500ms", "2m"); returns the length written.
+size_t num_duration_text(char *dst, size_t cap, int64_t ns);
