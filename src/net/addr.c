@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/num.h"
+#include "base/text.h"
 
 #define V4(value)                                     \
 	{                                             \
@@ -180,22 +182,20 @@ void addr_format(const struct addr *a, char text[ADDR_TEXT_MAX])
 
 static int bad_address(const char *text, const char *why, struct err_text *e)
 {
-	bool plain =
-		text[strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:%/_-")] ==
-		'\0';
+	char shown[160];
 
-	return err_set(e, ERR_SYNTAX, "\"%.80s\": %s", plain ? text : "?", why);
+	text_escape(shown, sizeof(shown), text, strlen(text));
+	return err_set(e, ERR_SYNTAX, "\"%s\": %s", shown, why);
 }
 
 static int parse_scope(const char *scope, uint32_t *index)
 {
-	char *end;
+	uint64_t number;
 
 	*index = if_nametoindex(scope);
 	if (*index != 0)
 		return 0;
-	unsigned long number = strtoul(scope, &end, 10);
-	if (scope[0] < '0' || scope[0] > '9' || *end != '\0' || number == 0 || number > UINT32_MAX)
+	if (num_parse_u64(scope, 1, UINT32_MAX, "interface index", &number, NULL) != 0)
 		return ERR_SYNTAX;
 	*index = (uint32_t)number;
 	return 0;

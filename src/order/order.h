@@ -8,16 +8,20 @@
 #include "base/err.h"
 #include "base/hash.h"
 
+#define ORDER_ROUNDS 4
+#define ORDER_MAX    (1ULL << 63) // largest n
+
 struct order {
-	// a × b ≥ n with a ≈ b ≈ √n; round keys; see order.c. Public so that it can live inside other
-	// structs; use the calls.
+	// a × b ≥ n with a ≈ b ≈ √n; see order.c. Public so that it can live inside other structs; use the
+	// calls.
 	uint64_t n;
 	uint64_t a, b;
-	uint64_t keys[8];
+	uint64_t b_inverse; // ⌊(2^64 - 1) / b⌋: a multiplication in place of the division by b
+	uint64_t keys[2 * ORDER_ROUNDS];
 	bool sequential;
 };
 
-// n may be 0. `sequential` gives the identity (-r).
+// n may be 0, and is at most ORDER_MAX. `sequential` gives the identity (-r).
 void order_init(struct order *o, uint64_t n, const struct hash_key *key, bool sequential);
 // position in the order -> index, and back. Arguments < n.
 uint64_t order_at(const struct order *o, uint64_t position);
