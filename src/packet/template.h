@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "net/addr.h"
 
 #define TEMPLATE_MAX  128
@@ -34,6 +35,7 @@ struct frame_template {
 	uint8_t sport_off, dport_off;
 	uint8_t cookie_off; // 4 bytes
 	uint8_t l4_off, l4_csum_off;
+	bool l4_pseudo;          // the addresses count in the layer 4 checksum (all but ICMPv4)
 	uint32_t ip_sum, l4_sum; // partial sums over the constant bytes (and the pseudo header's constants)
 };
 
@@ -57,6 +59,12 @@ struct frame_desc {
 	uint8_t try_no; // from 1
 	uint8_t reserved[2];
 };
+
+// Clears `t` and writes an IPv4 or IPv6 header without options for `l4_len` bytes of `protocol`, sets the
+// offsets of its fields and l4_off. The caller writes layer 4 at bytes + l4_off and seals. ERR_LIMIT when it
+// does not fit.
+int template_ip(struct frame_template *t, enum addr_family family, uint8_t ttl, uint8_t protocol,
+		size_t l4_len) MUST_CHECK;
 
 // Computes ip_sum and l4_sum of a finished template (fields to be patched must be zero in it).
 void template_seal(struct frame_template *t);

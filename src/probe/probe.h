@@ -69,12 +69,15 @@ struct probe_ops {
 				       struct probe_answer *out);
 };
 
+// NULL for a number that is no technique.
 const struct probe_ops *probe_get(enum technique t);
 
-// Tries each of the techniques in the bit mask; the first verdict other than PROBE_NOT_OURS wins.
+// Tries each of the techniques (1 << enum technique) in the bit mask. The first PROBE_ANSWER wins; without
+// one, PROBE_REJECTED when any technique says so: what has the wrong number for one technique may be the
+// right answer to another. `out` is meaningful for PROBE_ANSWER only.
 enum probe_verdict probe_classify(const struct probe_env *env, uint32_t technique_mask,
 				  const struct packet_view *v, struct probe_answer *out);
 
-// The 32-bit cookie of a probe: SipHash-2-4 over destination, ports and technique.
+// The 32-bit cookie of a probe: SipHash-2-4 over destination (without scope), ports and technique.
 uint32_t probe_cookie(const struct probe_env *env, uint8_t technique, const struct addr *dst, uint16_t sport,
 		      uint16_t dport);

@@ -52,7 +52,8 @@ enum port_state {
 	X(REJECT_ROUTE, "reject-route")             \
 	X(BEYOND_SCOPE, "beyond-scope")             \
 	X(SOURCE_POLICY, "source-policy")           \
-	X(PARAM_PROBLEM, "param-problem")
+	X(PARAM_PROBLEM, "param-problem")           \
+	X(NO_ROUTE, "no-route")
 enum reason {
 #define X(name, text) REASON_##name,
 	REASONS(X)
