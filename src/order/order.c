@@ -8,11 +8,6 @@
 
 __extension__ typedef unsigned __int128 u128;
 
-static uint64_t multiply_high(uint64_t x, uint64_t y)
-{
-	return (uint64_t)(((u128)x * y) >> 64);
-}
-
 static uint64_t fold(uint64_t x, uint64_t y)
 {
 	u128 product = (u128)x * y;
@@ -25,7 +20,7 @@ static uint64_t fold(uint64_t x, uint64_t y)
 // times too often); two are not.
 static uint64_t round_value(const uint64_t key[2], uint64_t half, uint64_t bound)
 {
-	return multiply_high(fold(fold(half ^ key[0], key[1]), 0x9e3779b97f4a7c15ULL), bound);
+	return recip_multiply_high(fold(fold(half ^ key[0], key[1]), 0x9e3779b97f4a7c15ULL), bound);
 }
 
 static uint64_t add_modulo(uint64_t x, uint64_t y, uint64_t modulus)
@@ -35,21 +30,10 @@ static uint64_t add_modulo(uint64_t x, uint64_t y, uint64_t modulus)
 	return sum >= modulus ? sum - modulus : sum;
 }
 
-static void split(const struct order *o, uint64_t value, uint64_t *left, uint64_t *right)
-{
-	uint64_t quotient = multiply_high(value, o->b_inverse);
-	uint64_t rest = value - quotient * o->b;
-
-	// The reciprocal is rounded down, so the quotient may be one too small.
-	*left = rest >= o->b ? quotient + 1 : quotient;
-	*right = rest >= o->b ? rest - o->b : rest;
-}
-
 static uint64_t encrypt(const struct order *o, uint64_t value)
 {
-	uint64_t left, right;
+	uint64_t right, left = recip_div(&o->by_b, value, &right);
 
-	split(o, value, &left, &right);
 	for (int round = 0; round < ORDER_ROUNDS; round += 2) {
 		left = add_modulo(left, round_value(o->keys + 2 * round, right, o->a), o->a);
 		right = add_modulo(right, round_value(o->keys + 2 * round + 2, left, o->b), o->b);
@@ -59,9 +43,8 @@ static uint64_t encrypt(const struct order *o, uint64_t value)
 
 static uint64_t decrypt(const struct order *o, uint64_t value)
 {
-	uint64_t left, right;
+	uint64_t right, left = recip_div(&o->by_b, value, &right);
 
-	split(o, value, &left, &right);
 	for (int round = ORDER_ROUNDS - 2; round >= 0; round -= 2) {
 		uint64_t r = round_value(o->keys + 2 * round + 2, left, o->b);
 		right = add_modulo(right, o->b - r, o->b);
@@ -108,7 +91,7 @@ void order_init(struct order *o, uint64_t n, const struct hash_key *key, bool se
 	*o = (struct order){.n = n, .a = 1, .b = 1, .sequential = sequential};
 	if (n > 1)
 		choose_sides(o);
-	o->b_inverse = UINT64_MAX / o->b;
+	o->by_b = recip_of(o->b);
 	for (uint64_t i = 0; i < 2 * ORDER_ROUNDS; i++)
 		o->keys[i] = hash_keyed(key, &i, sizeof(i)) | (i & 1);
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/recip.h"
 
 #define ORDER_ROUNDS 4
 #define ORDER_MAX    (1ULL << 63) // largest n
@@ -16,7 +17,7 @@ struct order {
 	// calls.
 	uint64_t n;
 	uint64_t a, b;
-	uint64_t b_inverse; // ⌊(2^64 - 1) / b⌋: a multiplication in place of the division by b
+	struct recip by_b;
 	uint64_t keys[2 * ORDER_ROUNDS];
 	bool sequential;
 };

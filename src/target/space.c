@@ -1,0 +1,180 @@
+#include "target/space.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/recip.h"
+
+#define SLOTS_MAX   (4U * 65536)
+#define COUNT_MAX   (1ULL << 63)
+#define TECHNIQUES  256
+#define TABLE_PORTS 65536
+#define FEW_SLOTS   64 // a search among these costs no more than a miss in a table of 256 KiB
+
+struct sorted_slot {
+	uint32_t key; // technique, port
+	uint32_t index;
+};
+
+struct space {
+	const struct addrset *addresses;
+	struct space_slot *slots;
+	struct recip by_slots;
+	uint64_t count;
+	struct sorted_slot *sorted;
+	// Port → slot index + 1, for the techniques with many slots.
+	uint32_t *tables[TECHNIQUES];
+};
+
+static uint32_t slot_key(uint8_t technique, uint16_t port)
+{
+	return (uint32_t)technique << 16 | port;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	uint32_t x = ((const struct sorted_slot *)a)->key, y = ((const struct sorted_slot *)b)->key;
+
+	return x < y ? -1 : x > y;
+}
+
+// Fills the table of each technique whose run in the sorted slots is long.
+static int build_tables(struct space *s, uint32_t count)
+{
+	for (uint32_t from = 0, to; from < count; from = to) {
+		uint32_t technique = s->sorted[from].key >> 16;
+		for (to = from + 1; to < count && s->sorted[to].key >> 16 == technique;)
+			to++;
+		if (to - from <= FEW_SLOTS)
+			continue;
+		uint32_t *table = calloc(TABLE_PORTS, sizeof(*table));
+		if (table == NULL)
+			return -ENOMEM;
+		for (uint32_t i = from; i < to; i++)
+			table[s->sorted[i].key & 0xffff] = s->sorted[i].index + 1;
+		s->tables[technique] = table;
+	}
+	return 0;
+}
+
+static int build_inverse(struct space *s, struct err_text *e)
+{
+	uint32_t count = space_slot_count(s);
+
+	for (uint32_t i = 0; i < count; i++)
+		s->sorted[i] = (struct sorted_slot){slot_key(s->slots[i].technique, s->slots[i].port), i};
+	qsort(s->sorted, count, sizeof(*s->sorted), compare_keys);
+	for (uint32_t i = 1; i < count; i++) {
+		if (s->sorted[i].key == s->sorted[i - 1].key)
+			return err_set(e, ERR_USAGE, "port %u is there twice for one technique",
+				       s->sorted[i].key & 0xffff);
+	}
+	return build_tables(s, count);
+}
+
+int space_new(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
+	      uint32_t slot_count, struct err_text *e)
+{
+	u128 count = addrset_count(addresses);
+
+	*out = NULL;
+	if (slot_count == 0 || slot_count > SLOTS_MAX)
+		return err_set(e, ERR_RANGE, "%u ports and techniques: expected 1 to %u", slot_count,
+			       SLOTS_MAX);
+	if (count > COUNT_MAX / slot_count)
+		return err_set(
+			e, ERR_LIMIT,
+			"more than 2^63 probes (about 2^%.0f addresses, %u ports each): name a smaller "
+			"range",
+			__builtin_log2((double)count), slot_count);
+	struct space *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -ENOMEM;
+	s->addresses = addresses;
+	s->count = (uint64_t)count * slot_count;
+	s->by_slots = recip_of(slot_count);
+	s->slots = malloc(slot_count * sizeof(*s->slots));
+	s->sorted = malloc(slot_count * sizeof(*s->sorted));
+	int r = -ENOMEM;
+	if (s->slots != NULL && s->sorted != NULL) {
+		memcpy(s->slots, slots, slot_count * sizeof(*s->slots));
+		r = build_inverse(s, e);
+	}
+	if (r != 0) {
+		space_free(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void space_free(struct space *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < TECHNIQUES; i++)
+		free(s->tables[i]);
+	free(s->slots);
+	free(s->sorted);
+	free(s);
+}
+
+uint64_t space_count(const struct space *s)
+{
+	return s->count;
+}
+
+uint32_t space_slot_count(const struct space *s)
+{
+	return (uint32_t)s->by_slots.divisor;
+}
+
+const struct space_slot *space_slots(const struct space *s)
+{
+	return s->slots;
+}
+
+void space_at(const struct space *s, uint64_t index, struct space_item *out)
+{
+	uint64_t slot;
+
+	out->addr_index = recip_div(&s->by_slots, index, &slot);
+	out->slot_index = (uint32_t)slot;
+	out->slot = s->slots[slot];
+	addrset_at(s->addresses, out->addr_index, &out->addr);
+}
+
+static bool find_slot(const struct space *s, uint32_t key, uint32_t *index)
+{
+	const uint32_t *table = s->tables[key >> 16];
+	uint32_t low = 0, high = space_slot_count(s);
+
+	if (table != NULL) {
+		*index = table[key & 0xffff] - 1;
+		return table[key & 0xffff] != 0;
+	}
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (s->sorted[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == space_slot_count(s) || s->sorted[low].key != key)
+		return false;
+	*index = s->sorted[low].index;
+	return true;
+}
+
+bool space_index(const struct space *s, const struct addr *a, uint8_t technique, uint16_t port,
+		 uint64_t *index)
+{
+	uint32_t slot;
+	u128 address;
+
+	if (!find_slot(s, slot_key(technique, port), &slot) || !addrset_index(s->addresses, a, &address))
+		return false;
+	*index = (uint64_t)address * s->by_slots.divisor + slot;
+	return true;
+}
