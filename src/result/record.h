@@ -63,6 +63,8 @@ enum reason {
 
 const char *state_name(enum port_state s);
 const char *reason_name(enum reason r);
+// "tcp", "udp", "sctp" for the values of enum proto, which result/ and sink/ may not include; else "ip".
+const char *record_proto_name(uint8_t proto);
 
 #define RECORD_TCP_OPTIONS_MAX 40
 

@@ -20,4 +20,6 @@ struct scan_info {
 	bool all_states;  // --all-states: JSON Lines carries closed and filtered ones too
 	bool list_only;   // -sL
 	uint64_t seed;
+	const char
+		*xml_scanner_name; // nmaprun's scanner attribute; NULL: "nmap", which its readers insist on
 };
