@@ -51,14 +51,20 @@ int template_ip(struct frame_template *t, enum addr_family family, uint8_t ttl, 
 	return 0;
 }
 
-// The pseudo header without its addresses: zero, protocol and length (RFC 9293, 3.1; RFC 8200, 8.1).
-static uint32_t pseudo_sum(const struct frame_template *t, size_t l4_len)
+// Brought down to 16 bits, so that whoever adds the patched fields can do it in 32.
+static uint32_t narrow(uint32_t sum)
+{
+	return (uint16_t)~csum_fold(sum);
+}
+
+// Adds the pseudo header without its addresses: zero, protocol and length (RFC 9293, 3.1; RFC 8200, 8.1).
+static uint32_t add_pseudo(uint32_t sum, const struct frame_template *t, size_t l4_len)
 {
 	uint8_t p[8] = {0};
 
 	store_be32(p, (uint32_t)l4_len);
 	p[7] = t->family == ADDR_V6 ? t->bytes[6] : t->bytes[9];
-	return csum_add(0, p, sizeof(p));
+	return csum_add(sum, p, sizeof(p));
 }
 
 void template_seal(struct frame_template *t)
@@ -66,12 +72,11 @@ void template_seal(struct frame_template *t)
 	t->ip_sum = 0;
 	t->l4_sum = 0;
 	if (t->ip_csum_off)
-		t->ip_sum = csum_add(0, t->bytes, IPV4_HEADER);
+		t->ip_sum = narrow(csum_add(0, t->bytes, IPV4_HEADER));
 	if (t->l4_csum_off) {
 		size_t l4_len = (size_t)t->len - t->l4_off;
+		uint32_t sum = csum_add(0, t->bytes + t->l4_off, l4_len);
 
-		t->l4_sum = csum_add(0, t->bytes + t->l4_off, l4_len);
-		if (t->l4_pseudo)
-			t->l4_sum += pseudo_sum(t, l4_len);
+		t->l4_sum = narrow(t->l4_pseudo ? add_pseudo(sum, t, l4_len) : sum);
 	}
 }

@@ -66,7 +66,7 @@ struct frame_desc {
 int template_ip(struct frame_template *t, enum addr_family family, uint8_t ttl, uint8_t protocol,
 		size_t l4_len) MUST_CHECK;
 
-// Computes ip_sum and l4_sum of a finished template (fields to be patched must be zero in it).
+// Computes ip_sum and l4_sum (16 bits each) of a finished template. Fields to be patched must be zero in it.
 void template_seal(struct frame_template *t);
 
 // Writes the whole frame to `out` (FRAME_MAX bytes), with an Ethernet header in front when `with_link`.
