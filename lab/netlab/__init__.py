@@ -1,0 +1,1 @@
+"""Builds and keeps the lab: hosts in network namespaces, described in lab.toml."""

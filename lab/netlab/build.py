@@ -1,0 +1,165 @@
+"""Makes the namespaces, links, addresses, routes and filters of a lab. No link ever touches the caller's own namespace:
+both ends are created inside."""
+
+import os
+import subprocess
+
+from . import netns
+from .describe import COVERS4, COVERS6, LAN_NET
+
+# Before any link exists, so that each inherits `default`. A key with "?" may be missing on this kernel.
+COMMON = {
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.accept_redirects": "0",
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.conf.default.send_redirects": "0",
+    # The truth should be exact: answers are limited only where a host is for that.
+    "net.ipv4.icmp_ratelimit": "0",
+    "net.ipv4.icmp_ratemask": "0",
+    "net.ipv6.icmp.ratelimit": "0",
+    "net.ipv6.icmp.ratemask?": "",
+    "net.ipv4.icmp_msgs_per_sec?": "1000000",
+    "net.ipv4.icmp_msgs_burst?": "100000",
+    "net.ipv4.tcp_invalid_ratelimit": "0",
+    "net.ipv4.tcp_max_syn_backlog": "65536",
+    "net.core.somaxconn": "65535",
+    # Addresses are usable at once, and nothing chatters.
+    "net.ipv6.conf.default.accept_dad": "0",
+    "net.ipv6.conf.default.dad_transmits": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.autoconf": "0",
+    "net.ipv6.conf.default.router_solicitations": "0",
+}
+ROUTER = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
+PASSIVE = {"net.ipv6.conf.default.disable_ipv6": "1"}  # the switch and the delay box have no addresses
+SWITCH, BOX = "switch", "box"
+
+
+class BuildError(Exception):
+    """The lab could not be built; the text says at which step."""
+
+
+def _set(settings):
+    for key, value in settings.items():
+        path = "/proc/sys/" + key.rstrip("?").replace(".", "/")
+        try:
+            with open(path, "w", encoding="ascii") as f:
+                f.write(value + "\n")
+        except OSError as e:
+            if not key.endswith("?"):
+                raise BuildError(f"cannot set {key} to {value}: {e.strerror}") from None
+
+
+class Builder:
+    """One lab's namespaces (`fds`, by host name) and what is done in them."""
+
+    def __init__(self, lab, name, token):
+        self.lab = lab
+        self.name = name
+        self.token = token
+        self.fds = {}
+
+    def path(self, host):
+        return f"/proc/{os.getpid()}/fd/{self.fds[host]}"
+
+    def inodes(self):
+        return {host: os.fstat(fd).st_ino for host, fd in self.fds.items()}
+
+    def run(self, where, argv, text):
+        with netns.inside(self.fds[where]):
+            done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BuildError(f"{where}: {' '.join(argv)}: {done.stderr.strip()}\n{text}")
+
+    def ip(self, where, lines):
+        if lines:
+            self.run(where, ["ip", "-batch", "-"], "\n".join(lines) + "\n")
+
+    def build(self):
+        self._namespaces()
+        for where in self.fds:
+            self.ip(where, self._links(where))
+        for host in self.lab.hosts.values():
+            self.ip(host.name, self._addresses(host))
+        for host in self.lab.hosts.values():
+            self.ip(host.name, self._routes(host))
+            self._filter(host)
+
+    def _namespaces(self):
+        home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for name in [SWITCH, BOX, *self.lab.hosts]:
+                self.fds[name] = netns.new_net()
+                host = self.lab.hosts.get(name)
+                settings = COMMON | (ROUTER if host and host.router else {}) | (host.sysctl if host else PASSIVE)
+                _set(settings)
+        finally:
+            netns.enter(home)
+            os.close(home)
+
+    def _links(self, where):
+        """Commands that create, from inside `where`, the links of which it is the nearer end."""
+        lines = [f'link set dev lo alias "prtip-lab {self.name} {where} {self.token}"', "link set dev lo up"]
+        hosts = self.lab.hosts.values()
+        if where == SWITCH:
+            lines.append("link add br0 type bridge mcast_snooping 0")
+            for h in hosts:
+                if h.on == "lan":
+                    lines += [f"link add {h.name} type veth peer name eth0 address {h.mac(h.at)} "
+                              f"netns {self.path(h.name)}", f"link set dev {h.name} master br0 up"]
+            lines.append("link set dev br0 up")
+        for h in hosts:
+            if h.behind != where or h.link != "veth":
+                continue
+            near = f"link add {h.peer_iface} address {h.mac(1)} type veth peer name "
+            lines.append(near + f"{h.iface} address {h.mac(h.at)} netns {self.path(h.name)}")
+        return lines
+
+    def _addresses(self, host):
+        """Commands in the host's namespace: its own address, and its end of the links of hosts behind it."""
+        lines = self._address(host, host.iface, host.at, host.mac(1) if host.behind else None, 1)
+        for h in self.lab.hosts.values():
+            if h.behind == host.name:
+                fixed = None if host.name == "scanner" else h.mac(h.at)
+                lines += self._address(h, h.peer_iface, 1, fixed, h.at)
+        return lines
+
+    @staticmethod
+    def _address(host, iface, number, other_mac, other):
+        """`iface` is `number` on the net of `host`; a fixed neighbour entry for `other` where loss must not hit ARP."""
+        v6 = f"2001:db8:{host.net}::"
+        lines = [f"link set dev {iface} up", f"addr add 198.18.{host.net}.{number}/24 dev {iface}",
+                 f"addr add {v6}{number}/64 dev {iface} nodad"]
+        if other_mac and host.link == "veth" and host.behind != "scanner":
+            lines += [f"neigh replace {ip} lladdr {other_mac} nud permanent dev {iface}"
+                      for ip in (f"198.18.{host.net}.{other}", f"{v6}{other}")]
+        return lines
+
+    def _routes(self, host):
+        lines = []
+        # A router on the segment has no way further up, and what it does not know is unreachable.
+        if not (host.net == LAN_NET and host.router):
+            lines += [f"route add {COVERS4} via {host.gateway(4)} dev {host.iface}",
+                      f"route add {COVERS6} via {host.gateway(6)} dev {host.iface}"]
+        for prefix in host.any:
+            lines.append(f"route add local {prefix} dev lo")
+        for h in self.lab.hosts.values():
+            hops = self.lab.path(h)
+            prefixes = list(h.any) if h.behind == host.name else []
+            if host.router and host.name in [hop.behind for hop in hops[:-1]]:
+                prefixes += [f"198.18.{h.net}.0/24", f"2001:db8:{h.net}::/64", *h.any]
+            if prefixes:
+                behind = [hop for hop in hops if hop.behind == host.name][0]
+                lines += [f"route add {p} via {behind.v6 if ':' in p else behind.v4}"
+                          for p in prefixes]
+        return lines
+
+    def _filter(self, host):
+        chains = host.filter
+        if host.loss:
+            drop = f"numgen random mod 10000 < {round(host.loss * 100)} drop"
+            chains += ("chain loss_in { type filter hook prerouting priority -300; iifname != \"lo\" " + drop + "; }\n"
+                       "chain loss_out { type filter hook postrouting priority 300; oifname != \"lo\" " + drop + "; }\n")
+        if chains:
+            self.run(host.name, ["nft", "-f", "-"], "table inet lab {\n" + chains + "\n}\n")

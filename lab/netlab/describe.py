@@ -1,0 +1,139 @@
+"""Reads lab.toml into Host objects; knows the addressing rule and the truth, and starts nothing."""
+
+import dataclasses
+import hashlib
+import ipaddress
+import pathlib
+import tomllib
+
+FILE = pathlib.Path(__file__).resolve().parent.parent / "lab.toml"
+COVERS4 = "198.18.0.0/15"
+COVERS6 = "2001:db8::/32"
+LAN_NET = 0
+LAN_GATEWAY = 1
+
+
+class DescriptionError(Exception):
+    """The description does not make sense; the text says where."""
+
+
+@dataclasses.dataclass
+class Host:
+    name: str
+    what: str
+    on: str | None = None
+    at: int = 2
+    behind: str | None = None
+    net: int = LAN_NET
+    port: str | None = None
+    link: str = "veth"
+    box: dict = dataclasses.field(default_factory=dict)
+    router: bool = False
+    any: list = dataclasses.field(default_factory=list)
+    serve: str | None = None
+    tcp: list = dataclasses.field(default_factory=list)
+    udp: list = dataclasses.field(default_factory=list)
+    rest: str = "closed reset"
+    states: dict = dataclasses.field(default_factory=dict)
+    udp_rest: str = "closed port-unreach"
+    ping: bool = True
+    loss: float = 0
+    rtt_ms: float = 0
+    filter: str = ""
+    sysctl: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def v4(self):
+        return f"198.18.{self.net}.{self.at}"
+
+    @property
+    def v6(self):
+        return str(ipaddress.ip_address(f"2001:db8:{self.net}::{self.at}"))
+
+    @property
+    def iface(self):
+        """The host's own name for the interface that leads to the scanner."""
+        return "tun0" if self.link == "tun" else "eth0"
+
+    @property
+    def peer_iface(self):
+        return self.port or self.name
+
+    def gateway(self, version):
+        number = LAN_GATEWAY if self.on == "lan" else 1
+        text = f"198.18.{self.net}.{number}" if version == 4 else f"2001:db8:{self.net}::{number}"
+        return str(ipaddress.ip_address(text))
+
+    def mac(self, number):
+        """Link address of `number` on this host's net: the digits of the IPv4 address."""
+        return f"02:00:00:00:{self.net:02d}:{number:02d}"
+
+    def tcp_states(self):
+        """{port: "state reason"} of every TCP port from 1 on."""
+        truth = dict.fromkeys(range(1, 65536), self.rest)
+        for ports, state in self.states.items():
+            first, _, last = ports.partition("-")
+            truth.update(dict.fromkeys(range(int(first), int(last or first) + 1), state))
+        truth.update(dict.fromkeys(self.tcp, "open syn-ack"))
+        return truth
+
+    def as_dict(self, interface):
+        return {
+            "name": self.name, "what": self.what, "v4": self.v4, "v6": self.v6, "any": self.any,
+            "interface": interface, "on_link": self.on == "lan" or self.behind == "scanner",
+            "tcp": self.tcp, "udp": self.udp, "rest": self.rest, "states": self.states,
+            "udp_rest": self.udp_rest, "ping": self.ping, "loss": self.loss, "rtt_ms": self.rtt_ms,
+        }
+
+
+class Description:
+    def __init__(self, path=FILE):
+        text = pathlib.Path(path).read_bytes()
+        self.digest = hashlib.sha256(text).hexdigest()[:16]
+        try:
+            data = tomllib.loads(text.decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise DescriptionError(f"{path}: {e}") from None
+        self.zone = data["zone"]
+        known = {f.name for f in dataclasses.fields(Host)}
+        self.hosts = {}
+        for name, keys in data["host"].items():
+            unknown = set(keys) - known
+            if unknown:
+                raise DescriptionError(f"{path}: host {name}: unknown key {', '.join(sorted(unknown))}")
+            self.hosts[name] = Host(name=name, **keys)
+        self._check(path)
+
+    def _check(self, path):
+        used = {}
+        for h in self.hosts.values():
+            where = f"{path}: host {h.name}: "
+            if (h.on == "lan") == bool(h.behind):
+                raise DescriptionError(where + 'needs either on = "lan" or behind = "HOST"')
+            if h.behind and h.behind not in self.hosts:
+                raise DescriptionError(where + f"is behind {h.behind}, which is not described")
+            if h.behind and not 1 <= h.net <= 99:
+                raise DescriptionError(where + f"net is {h.net}, should be 1 to 99")
+            if len(h.peer_iface) > 13:
+                raise DescriptionError(where + "the interface name is longer than 13 characters")
+            if h.v4 in used:
+                raise DescriptionError(where + f"has the address of {used[h.v4]}")
+            used[h.v4] = h.name
+        for name in ("scanner", "r1", "dns"):
+            if name not in self.hosts:
+                raise DescriptionError(f"{path}: there must be a host {name}")
+
+    def path(self, host):
+        """The hosts that packets from the segment pass on their way to `host`, nearest first, itself last."""
+        chain = [host]
+        while chain[0].behind and chain[0].behind != "scanner":
+            chain.insert(0, self.hosts[chain[0].behind])
+        return chain
+
+    def interface(self, host):
+        """The scanner's interface that leads to `host`."""
+        return host.peer_iface if host.behind == "scanner" else "eth0"
+
+    def boxed(self):
+        """Hosts whose link passes the delay box."""
+        return [h for h in self.hosts.values() if h.box or h.link == "tun"]
