@@ -1,0 +1,63 @@
+// Pacing by evidence, for one flow: a host, a /24, or everything.
+//
+// Probes leave in a keyed random order, so the share of them that is answered does not drift by itself: when
+// it falls as the rate grows, answers are being lost. A flow sends in short epochs; an epoch is judged once
+// its answers have had time to arrive. A good epoch lets the rate grow, a bad one cuts it to what came
+// through. RTT growth tells a full queue. A host whose few answers stay flat whatever is sent, without RTT
+// growth, limits its resets or ICMP errors: that is no loss (`limited`).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pace/rtt.h"
+
+enum flow_level { FLOW_HOST, FLOW_NET, FLOW_ALL };
+
+struct flow_policy {
+	enum flow_level level;
+	double start_pps;      // before any evidence
+	double silent_pps;     // ceiling while nothing was answered (FLOW_HOST); infinity otherwise
+	double floor_pps;      // never below (after a cut, or --min-rate)
+	double burst;          // tokens at the start
+	bool judge;            // false: fixed order, answer shares drift (-r): only drops and RTT count
+	int64_t scan_delay_ns; // --scan-delay: least distance of two frames (FLOW_HOST)
+};
+
+struct flow_epoch {
+	int64_t start_ns, end_ns;
+	uint32_t sent, answered;
+	uint32_t min_rtt_us;
+};
+
+struct flow {
+	struct pace_rtt rtt;
+	struct flow_epoch now, closed; // being filled; waiting for its answers
+	int64_t refill_ns;             // when the tokens were last counted; 0: never used
+	double tokens;
+	double rate_pps;
+	float share; // usual share of answered probes; 0: unknown
+	float base_answer_pps;
+	uint32_t base_rtt_us;
+	uint32_t answers;   // ever, saturating
+	uint8_t bad_epochs; // in a row
+	bool slow_start, has_closed, limited;
+};
+
+// May one frame leave now? Does not take it.
+bool flow_may_send(struct flow *f, const struct flow_policy *p, int64_t now_ns);
+// Nanoseconds until it may (valid after flow_may_send said no).
+int64_t flow_wait_ns(const struct flow *f, const struct flow_policy *p, int64_t now_ns);
+
+// A frame leaves. `judged`: it is a first try, so that its answer counts.
+void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool judged);
+
+// An answer to a first try sent at `sent_ns`; rtt_us 0 when not known.
+void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns, uint32_t rtt_us,
+		   int64_t now_ns);
+
+// Answers were dropped on this side (a receive ring overflowed): slow down. FLOW_ALL.
+void flow_overrun(struct flow *f, const struct flow_policy *p, int64_t now_ns);
+
+// The flow's verdict was wrong because one of its members limits answers: forget the epochs in hand.
+void flow_forgive(struct flow *f, int64_t now_ns);

@@ -1,0 +1,29 @@
+// Loss, and how many tries it takes for a wanted confidence.
+//
+// A position that answers loses its probe or its answer with probability p. Among positions that were fully
+// re-sent, answers to the second try over answers to the first are p: n(1-p) come on the first, np(1-p) on
+// the second. The prior is 2 % with the weight of 100 answers, so that a scan that has seen nothing still
+// tries three times at the default confidence.
+#pragma once
+
+#include <stdint.h>
+
+struct pace_loss {
+	uint32_t first, second; // answers to the first and second try among fully re-sent positions
+};
+
+// Posterior mean of p. `weight` answers' worth of `prior` are added.
+double pace_loss_estimate(const struct pace_loss *l, double prior, double weight);
+// 95 % upper bound of p (Wilson's score interval on the pooled counts).
+double pace_loss_upper(const struct pace_loss *l, double prior, double weight);
+
+#define PACE_LOSS_PRIOR        0.02
+#define PACE_LOSS_PRIOR_WEIGHT 100.0
+
+// Smallest k with p^k <= 1 - confidence, within 1 … max_tries.
+unsigned pace_loss_tries(double p, double confidence, unsigned max_tries);
+
+// Open ports missed when `open_found` were found and each was missed with probability p^tries: the
+// expectation, and a bound that holds in 95 of 100 runs when p_upper is p's upper bound (Poisson).
+double pace_loss_missed(double p, unsigned tries, double open_found);
+double pace_loss_missed_bound(double p_upper, unsigned tries, double open_found);

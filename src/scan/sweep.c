@@ -1,0 +1,362 @@
+// What leaves next.
+#include "scan/sweep.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "scan/sweep_state.h"
+
+#define BLOCKED_STREAK 128 // positions in a row whose hosts are over their budget: stop looking
+#define SEEN_MAX       (64u << 20)
+
+static void policies(struct sweep *s)
+{
+	const struct sweep_policy *p = &s->policy;
+	double silent = p->host_silent_pps > 0 ? p->host_silent_pps : INFINITY;
+	double floor_pps = p->min_pps > 0 ? p->min_pps : 0;
+	s->host_policy = (struct flow_policy){
+		.level = FLOW_HOST,
+		.start_pps = silent < 50000 ? silent : 50000,
+		.silent_pps = silent > floor_pps ? silent : floor_pps,
+		.floor_pps = floor_pps > 2000 ? floor_pps : 2000,
+		.burst = 64,
+		.judge = !p->sequential,
+		.scan_delay_ns = p->scan_delay_ns,
+	};
+	s->net_policy = (struct flow_policy){
+		.level = FLOW_NET,
+		.start_pps = p->start_pps,
+		.silent_pps = INFINITY,
+		.floor_pps = floor_pps > 5000 ? floor_pps : 5000,
+		.burst = 128,
+		.judge = !p->sequential,
+	};
+	s->all_policy = s->net_policy;
+	s->all_policy.level = FLOW_ALL;
+}
+
+static int allocate(struct sweep *s, uint64_t addresses)
+{
+	s->dense = addresses <= HOST_SLOTS;
+	s->host_slots = s->dense ? (addresses ? (uint32_t)addresses : 1) : HOST_SLOTS;
+	s->hosts = calloc(s->host_slots, sizeof(*s->hosts));
+	s->nets = calloc(NET_SLOTS, sizeof(*s->nets));
+	if (!s->hosts || !s->nets)
+		return -ENOMEM;
+	return window_init(&s->window, s->slice.count, s->policy.window_max);
+}
+
+int sweep_new(struct sweep **out, const struct space *space, const struct order *order,
+	      const struct order_slice *slice, const struct sweep_policy *policy,
+	      const struct sweep_events *events)
+{
+	struct sweep *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->space = space;
+	s->order = order;
+	s->slice = *slice;
+	s->policy = *policy;
+	s->events = *events;
+	s->rtt = policy->rtt;
+	policies(s);
+	uint64_t slots = space_slot_count(space);
+	int r = allocate(s, slots ? space_count(space) / slots : 0);
+	if (r) {
+		sweep_free(s);
+		return r;
+	}
+	bool whole = slice->step == 1 && slice->count == space_count(space);
+	for (uint32_t i = 0; s->dense && whole && i < s->host_slots; i++)
+		s->hosts[i].left = (uint32_t)slots;
+	seen_init(&s->seen, SEEN_MAX);
+	s->c.positions = slice->count;
+	*out = s;
+	return 0;
+}
+
+void sweep_free(struct sweep *s)
+{
+	if (!s)
+		return;
+	window_free(&s->window);
+	seen_free(&s->seen);
+	free(s->hosts);
+	free(s->nets);
+	free(s);
+}
+
+_Atomic uint32_t *sweep_stamps(struct sweep *s)
+{
+	return s->window.stamps;
+}
+
+struct sweep_host *sweep_host(struct sweep *s, uint64_t addr_index)
+{
+	uint64_t i = s->dense ? addr_index : hash_mix64(addr_index) & (HOST_SLOTS - 1);
+	return &s->hosts[i];
+}
+
+struct flow *sweep_net(struct sweep *s, const struct addr *a)
+{
+	uint64_t net = addr_is_v4(a) ? a->lo >> 8 : a->hi;
+	return &s->nets[hash_mix64(net) & (NET_SLOTS - 1)];
+}
+
+void sweep_finish(struct sweep *s, const struct space_item *item)
+{
+	s->c.positions_done++;
+	if (!s->dense)
+		return;
+	struct sweep_host *h = sweep_host(s, item->addr_index);
+	if (h->left && --h->left == 0 && s->events.host_done)
+		s->events.host_done(s->events.ctx, &item->addr, item->addr_index);
+}
+
+enum gate { GATE_OPEN, GATE_HOST, GATE_ALL };
+
+// May a frame to this host leave now, by the evidence?
+static enum gate evidence(struct sweep *s, struct sweep_host *h, struct flow *net, int64_t now_ns,
+			  int64_t *wait_ns)
+{
+	int64_t wait = INT64_MAX;
+	enum gate g = GATE_OPEN;
+	if (!h->flow.limited && !flow_may_send(&s->all, &s->all_policy, now_ns)) {
+		wait = flow_wait_ns(&s->all, &s->all_policy, now_ns);
+		g = GATE_ALL;
+	} else if (!flow_may_send(&h->flow, &s->host_policy, now_ns)) {
+		wait = flow_wait_ns(&h->flow, &s->host_policy, now_ns);
+		g = GATE_HOST;
+	} else if (!h->flow.limited && !flow_may_send(net, &s->net_policy, now_ns)) {
+		wait = flow_wait_ns(net, &s->net_policy, now_ns);
+		g = GATE_HOST;
+	}
+	if (wait < *wait_ns)
+		*wait_ns = wait;
+	return g;
+}
+
+static bool host_over_time(struct sweep *s, struct sweep_host *h, const struct space_item *item,
+			   int64_t now_ns)
+{
+	if (h->first_ns == 0)
+		h->first_ns = now_ns;
+	if (s->policy.host_timeout_ns <= 0 || h->timed_out)
+		return h->timed_out;
+	if (now_ns - h->first_ns < s->policy.host_timeout_ns)
+		return false;
+	h->timed_out = true;
+	s->c.hosts_timed_out++;
+	if (s->events.host_timed_out)
+		s->events.host_timed_out(s->events.ctx, &item->addr, item->addr_index);
+	return true;
+}
+
+static bool unwanted(struct sweep *s, const struct space_item *item)
+{
+	return s->events.skip && s->events.skip(s->events.ctx, item->addr_index);
+}
+
+struct filler {
+	struct sweep_shot *shots;
+	unsigned n, max;
+	unsigned streak; // blocked positions in a row
+	int64_t wait_ns;
+	int64_t now_ns;
+	bool stop;
+};
+
+static void shoot(struct sweep *s, struct chunk *c, uint64_t k, const struct space_item *item,
+		  struct filler *f)
+{
+	uint32_t stamp = window_stamp(&s->window, k);
+	s->window.earlier[stamp] = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
+	atomic_store_explicit(&s->window.stamps[stamp], 0, memory_order_relaxed);
+	f->shots[f->n++] = (struct sweep_shot){
+		.item = *item,
+		.position = k,
+		.stamp = stamp,
+		.try_no = c->tries,
+		.timeout_ns = sweep_timeout_ns(s),
+	};
+	if (c->tries == 1)
+		s->c.first_tries++;
+	else
+		s->c.resends++;
+	s->c.frames++;
+}
+
+// One position of a chunk: sent, skipped, or left for later.
+static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, struct filler *f)
+{
+	struct space_item item;
+	sweep_item(s, k, &item);
+	struct sweep_host *h = sweep_host(s, item.addr_index);
+	if (unwanted(s, &item) || host_over_time(s, h, &item, f->now_ns)) {
+		c->todo &= ~bit;
+		c->done |= bit;
+		s->c.unsent++;
+		sweep_finish(s, &item);
+		return;
+	}
+	struct flow *net = sweep_net(s, &item.addr);
+	bool stated = s->policy.rate_pps > 0;
+	if (!stated || s->policy.scan_delay_ns > 0) {
+		enum gate g = evidence(s, h, net, f->now_ns, &f->wait_ns);
+		if (g == GATE_ALL) {
+			f->stop = true;
+			return;
+		}
+		if (g == GATE_HOST) {
+			f->streak++;
+			f->stop = f->streak >= BLOCKED_STREAK;
+			return;
+		}
+	}
+	f->streak = 0;
+	c->todo &= ~bit;
+	bool judged = c->tries == 1;
+	if (!stated || s->policy.scan_delay_ns > 0)
+		flow_sent(&h->flow, &s->host_policy, f->now_ns, judged);
+	if (!stated && !h->flow.limited) {
+		flow_sent(&s->all, &s->all_policy, f->now_ns, judged);
+		flow_sent(net, &s->net_policy, f->now_ns, judged);
+	}
+	if (s->policy.stream)
+		c->pending |= bit;
+	shoot(s, c, k, &item, f);
+}
+
+static void sent_all(struct sweep *s, struct chunk *c, int64_t now_ns)
+{
+	c->sent_ns = now_ns;
+	c->state = CHUNK_WAITING;
+	if (s->policy.stream) {
+		if (!c->pending)
+			sweep_settle(s, c, now_ns, true);
+		return;
+	}
+	chunk_push(&s->window, &s->waiting[c->tries], c);
+}
+
+// Works through a chunk; true when the sender should look at the next one.
+static bool work(struct sweep *s, struct chunk *c, struct filler *f)
+{
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
+	uint64_t left = c->todo;
+	while (left && f->n < f->max && !f->stop) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		left &= left - 1;
+		visit(s, c, base + i, 1ULL << i, f);
+	}
+	if (c->todo == 0) {
+		sent_all(s, c, f->now_ns);
+		return true;
+	}
+	if (f->n >= f->max || f->stop) {
+		if (f->streak) { // its rest is blocked: behind the others
+			c->state = CHUNK_DEFERRED;
+			chunk_push(&s->window, &s->deferred, c);
+		} else {
+			s->current = c;
+		}
+		return false;
+	}
+	c->state = CHUNK_DEFERRED;
+	chunk_push(&s->window, &s->deferred, c);
+	return true;
+}
+
+static struct chunk *next_chunk(struct sweep *s, unsigned *deferred_left)
+{
+	struct chunk *c = s->current;
+	if (c) {
+		s->current = NULL;
+		return c;
+	}
+	c = chunk_pop(&s->window, &s->resend);
+	if (!c && *deferred_left) {
+		(*deferred_left)--;
+		c = chunk_pop(&s->window, &s->deferred);
+	}
+	return c ? c : window_open(&s->window);
+}
+
+// How many frames the stated rates let out now.
+static unsigned stated_limit(struct sweep *s, unsigned max, int64_t now_ns)
+{
+	if (s->policy.rate_pps > 0)
+		max = pace_bucket_ready(&s->stated, now_ns, max);
+	if (s->policy.max_pps > 0)
+		max = pace_bucket_ready(&s->ceiling, now_ns, max);
+	return max;
+}
+
+static void start_clock(struct sweep *s, int64_t now_ns)
+{
+	const int64_t catch_up = 10 * NS_PER_MS;
+	pace_bucket_init(&s->stated, s->policy.rate_pps, catch_up, now_ns);
+	// A little under the ceiling: no interval of a second or more may carry more than it.
+	pace_bucket_init(&s->ceiling, s->policy.max_pps * 0.998, 0, now_ns);
+	s->slow_checked_ns = now_ns;
+}
+
+unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, unsigned max)
+{
+	if (s->slow_checked_ns == 0)
+		start_clock(s, now_ns);
+	sweep_expire(s, now_ns);
+	if (now_ns < s->blocked_until_ns)
+		return 0;
+	max = stated_limit(s, max, now_ns);
+	struct filler f = {.shots = shots, .max = max, .wait_ns = INT64_MAX, .now_ns = now_ns};
+	unsigned deferred = s->deferred.count;
+	while (f.n < f.max && !f.stop) {
+		struct chunk *c = next_chunk(s, &deferred);
+		if (!c || !work(s, c, &f))
+			break;
+	}
+	if (f.n) {
+		s->last_sent_ns = now_ns;
+		pace_bucket_take(&s->stated, f.n);
+		pace_bucket_take(&s->ceiling, f.n);
+	} else if (f.wait_ns != INT64_MAX) {
+		s->blocked_until_ns = now_ns + f.wait_ns;
+	}
+	window_advance(&s->window);
+	return f.n;
+}
+
+const struct scan_counters *sweep_counters(const struct sweep *s)
+{
+	return &s->c;
+}
+
+void sweep_count_rejected(struct sweep *s)
+{
+	s->c.answers++;
+	s->c.rejected++;
+}
+
+void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns)
+{
+	s->c.ring_drops += dropped;
+	flow_overrun(&s->all, &s->all_policy, now_ns);
+}
+
+void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us)
+{
+	(void)a;
+	if (!rtt_us)
+		return;
+	pace_rtt_sample(&sweep_host(s, addr_index)->flow.rtt, rtt_us);
+	pace_rtt_sample(&s->all.rtt, rtt_us);
+}
+
+bool sweep_host_limited(const struct sweep *s, uint64_t addr_index)
+{
+	return s->dense && s->hosts[addr_index].flow.limited;
+}

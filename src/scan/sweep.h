@@ -1,0 +1,99 @@
+// One sweep over an index space: decides which probe leaves next, what an answer means, what is sent again
+// and when a silent position is given up. No socket and no clock: the caller hands in the time, carries out
+// the shots and brings the answers, so that a test drives it in virtual time.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "order/order.h"
+#include "pace/flow.h"
+#include "pace/rtt.h"
+#include "result/host.h"
+#include "result/record.h"
+#include "target/space.h"
+
+struct sweep_policy {
+	double confidence;  // wanted: an open port is missed with at most 1 - confidence
+	unsigned max_tries; // 1 + --max-retries
+	struct pace_rtt_limits rtt;
+	double rate_pps;         // --rate: kept whatever the evidence says; 0: none
+	double min_pps, max_pps; // --min-rate, --max-rate; 0: none
+	double host_silent_pps;  // frames a second to a host that has answered nothing; 0: no cap
+	double start_pps;        // overall, before any evidence
+	int64_t scan_delay_ns;   // per host; 0: none
+	int64_t host_timeout_ns; // 0: none
+	int64_t wait_ns;         // --wait; negative: from the timeout
+	bool sequential;         // fixed order: answer shares drift and are no evidence
+	bool tries_unmarked;     // -g: an answer does not tell its try
+	bool stream;             // connections: every try ends by sweep_stream_result
+	uint64_t window_max;     // positions open at a time
+};
+
+// One probe to send now.
+struct sweep_shot {
+	struct space_item item;
+	uint64_t position;
+	uint32_t stamp;  // index for the transport's send time
+	unsigned try_no; // from 1
+	int64_t timeout_ns;
+};
+
+// What came back for a position.
+struct sweep_reply {
+	struct addr target;
+	struct addr from; // all zero: the target itself
+	uint16_t port;
+	uint8_t technique;
+	uint8_t try_no; // 0: not known
+	uint8_t state, reason, ttl, proto;
+	uint16_t window;
+	const uint8_t *options;
+	uint8_t options_len;
+};
+
+// Called from within sweep_next, sweep_answer and sweep_expire. Any may be NULL.
+struct sweep_events {
+	void *ctx;
+	void (*record)(void *ctx, const struct record *r, uint64_t addr_index);
+	void (*silent)(void *ctx, const struct space_item *item);
+	bool (*skip)(void *ctx,
+		     uint64_t addr_index); // true: positions of this address are not wanted any more
+	void (*host_timed_out)(void *ctx, const struct addr *a, uint64_t addr_index);
+	void (*host_done)(void *ctx, const struct addr *a, uint64_t addr_index); // dense sweeps only
+};
+
+struct sweep;
+
+int sweep_new(struct sweep **out, const struct space *space, const struct order *order,
+	      const struct order_slice *slice, const struct sweep_policy *policy,
+	      const struct sweep_events *events) MUST_CHECK;
+void sweep_free(struct sweep *s);
+
+// Send times, for the transport (see transport/frames.h).
+_Atomic uint32_t *sweep_stamps(struct sweep *s);
+
+// Fills up to max shots that may leave now. 0: nothing is due; sweep_wait_ns says how long.
+unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, unsigned max);
+// Nanoseconds until something is due (a frame, a timeout, the end).
+int64_t sweep_wait_ns(const struct sweep *s, int64_t now_ns);
+bool sweep_done(const struct sweep *s, int64_t now_ns);
+
+void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns);
+// A connection's end. `answered` false: it timed out. rtt_us 0: not known.
+void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
+			 uint32_t rtt_us, int64_t now_ns);
+// An answer with a wrong cookie or for no position of ours was seen.
+void sweep_count_rejected(struct sweep *s);
+// Answers were lost on this side.
+void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns);
+
+// RTT known beforehand (from host discovery).
+void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us);
+
+const struct scan_counters *sweep_counters(const struct sweep *s);
+// Loss, tries, confidence and missed ports into the summary.
+void sweep_summarise(const struct sweep *s, struct scan_summary *sum);
+// Is the host's answering limited by itself?
+bool sweep_host_limited(const struct sweep *s, uint64_t addr_index);

@@ -1,0 +1,217 @@
+// What an answer means.
+#include <string.h>
+
+#include "base/clock.h"
+#include "scan/sweep_state.h"
+
+static bool position_of(const struct sweep *s, const struct sweep_reply *r, uint64_t *k)
+{
+	uint64_t index;
+	if (!space_index(s->space, &r->target, r->technique, r->port, &index))
+		return false;
+	uint64_t p = order_position(s->order, index);
+	if (p < s->slice.first || (p - s->slice.first) % s->slice.step)
+		return false;
+	*k = (p - s->slice.first) / s->slice.step;
+	return *k < s->slice.count;
+}
+
+static void count_state(struct scan_counters *c, unsigned state)
+{
+	switch (state) {
+	case STATE_OPEN:
+		c->open++;
+		break;
+	case STATE_CLOSED:
+		c->closed++;
+		break;
+	case STATE_FILTERED:
+		c->filtered++;
+		break;
+	case STATE_UNFILTERED:
+		c->unfiltered++;
+		break;
+	case STATE_OPEN_FILTERED:
+		c->open_filtered++;
+		break;
+	default:
+		break;
+	}
+}
+
+static void tell(struct sweep *s, const struct sweep_reply *r, const struct space_item *item, uint32_t rtt_us,
+		 bool late)
+{
+	struct record rec = {
+		.addr = r->target,
+		.from = r->from,
+		.wall_ns = clock_wall_ns(),
+		.rtt_us = rtt_us,
+		.port = r->port,
+		.window = r->window,
+		.proto = r->proto,
+		.state = r->state,
+		.reason = r->reason,
+		.ttl = r->ttl,
+		.tries = r->try_no,
+		.late = late,
+		.options_len =
+			r->options_len > RECORD_TCP_OPTIONS_MAX ? RECORD_TCP_OPTIONS_MAX : r->options_len,
+	};
+	if (rec.options_len)
+		memcpy(rec.options, r->options, rec.options_len);
+	count_state(&s->c, r->state);
+	if (s->events.record)
+		s->events.record(s->events.ctx, &rec, item->addr_index);
+}
+
+// After its window has closed: news only when it is open and was not reported.
+static void late_answer(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+{
+	if (r->state != STATE_OPEN) {
+		s->c.late++;
+		return;
+	}
+	if (!seen_add(&s->seen, k)) {
+		s->c.duplicates++;
+		return;
+	}
+	struct space_item item;
+	sweep_item(s, k, &item);
+	s->c.late++;
+	tell(s, r, &item, 0, true);
+}
+
+// The send time that belongs to the answer, in nanoseconds before now; -1 when it cannot be told.
+static int64_t age_of(const struct sweep *s, const struct chunk *c, uint64_t k, uint64_t bit, unsigned try_no,
+		      int64_t now_ns)
+{
+	unsigned last = c->tries - ((c->todo & bit) ? 1u : 0u); // the newest try that has left
+	uint32_t at = 0, stamp = window_stamp(&s->window, k);
+	if (try_no == 0)
+		try_no = last == 1 ? 1 : 0;
+	if (try_no && try_no == last)
+		at = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
+	else if (try_no && try_no + 1 == last)
+		at = s->window.earlier[stamp];
+	if (!at)
+		return -1;
+	return (int64_t)(uint32_t)((uint32_t)(now_ns / 1000) - at) * 1000;
+}
+
+// The slowest answering host rules the timeout: its positions are everywhere in a random order.
+static void learn_timeout(struct sweep *s, const struct sweep_host *h)
+{
+	int64_t t = pace_rtt_timeout_ns(&h->flow.rtt, &s->rtt);
+	if (h->flow.rtt.samples < 4) {
+		t = (int64_t)h->flow.rtt.srtt_us * 1500;
+		t = t < s->rtt.min_ns ? s->rtt.min_ns : t > s->rtt.max_ns ? s->rtt.max_ns : t;
+	}
+	if (t > s->slow_rto_ns)
+		s->slow_rto_ns = t;
+}
+
+static void pace_answer(struct sweep *s, struct sweep_host *h, const struct space_item *item, bool first,
+			int64_t age_ns, int64_t now_ns)
+{
+	uint32_t rtt_us = age_ns < 0 ? 0 : (uint32_t)(age_ns / 1000) + 1;
+	bool was_limited = h->flow.limited;
+	if (!first) {
+		if (rtt_us)
+			pace_rtt_sample(&h->flow.rtt, rtt_us);
+		if (h->flow.answers < UINT32_MAX)
+			h->flow.answers++;
+		learn_timeout(s, h);
+		return;
+	}
+	int64_t sent = age_ns < 0 ? now_ns : now_ns - age_ns;
+	flow_answered(&h->flow, &s->host_policy, sent, rtt_us, now_ns);
+	learn_timeout(s, h);
+	if (!h->flow.limited) {
+		flow_answered(&s->all, &s->all_policy, sent, rtt_us, now_ns);
+		flow_answered(sweep_net(s, &item->addr), &s->net_policy, sent, rtt_us, now_ns);
+	} else if (!was_limited) {
+		flow_forgive(&s->all, now_ns);
+		flow_forgive(sweep_net(s, &item->addr), now_ns);
+	}
+	s->blocked_until_ns = 0;
+}
+
+static void accept(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, const struct sweep_reply *r,
+		   int64_t age_ns, int64_t now_ns)
+{
+	struct space_item item;
+	sweep_item(s, k, &item);
+	struct sweep_host *h = sweep_host(s, item.addr_index);
+	unsigned try_no = r->try_no;
+	if (try_no == 0 && c->tries - ((c->todo & bit) ? 1u : 0u) == 1)
+		try_no = 1;
+	if (try_no == 1)
+		c->first |= bit;
+	else if (try_no == 2)
+		c->second |= bit;
+	c->done |= bit;
+	c->todo &= ~bit;
+	pace_answer(s, h, &item, try_no == 1, age_ns, now_ns);
+	if (r->state == STATE_OPEN) {
+		seen_add(&s->seen, k);
+		h->open++;
+		if (try_no > 1)
+			h->open_second++;
+	}
+	s->c.answered++;
+	s->c.records++;
+	tell(s, r, &item, age_ns < 0 ? 0 : (uint32_t)(age_ns / 1000) + 1, false);
+	sweep_finish(s, &item);
+}
+
+// A position that has an answer already: open after closed is news, the rest is a duplicate.
+static void again(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+{
+	if (r->state != STATE_OPEN || !seen_add(&s->seen, k)) {
+		s->c.duplicates++;
+		return;
+	}
+	struct space_item item;
+	sweep_item(s, k, &item);
+	sweep_host(s, item.addr_index)->open++;
+	s->c.records++;
+	tell(s, r, &item, 0, false);
+}
+
+void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns)
+{
+	uint64_t k, bit;
+	s->c.answers++;
+	if (!position_of(s, r, &k) || k / CHUNK_BITS >= s->window.tail) {
+		s->c.rejected++;
+		return;
+	}
+	struct chunk *c = window_chunk(&s->window, k, &bit);
+	if (!c) {
+		late_answer(s, r, k);
+		return;
+	}
+	if (c->done & bit) {
+		again(s, r, k);
+		return;
+	}
+	accept(s, c, k, bit, r, age_of(s, c, k, bit, r->try_no, now_ns), now_ns);
+}
+
+void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
+			 uint32_t rtt_us, int64_t now_ns)
+{
+	uint64_t bit;
+	struct chunk *c = window_chunk(&s->window, position, &bit);
+	if (!c || !(c->pending & bit))
+		return;
+	c->pending &= ~bit;
+	if (answered) {
+		s->c.answers++;
+		if (!(c->done & bit))
+			accept(s, c, position, bit, r, rtt_us ? (int64_t)rtt_us * 1000 : -1, now_ns);
+	}
+	if (!c->pending && !c->todo && c->state == CHUNK_WAITING)
+		sweep_settle(s, c, now_ns, true);
+}

@@ -1,0 +1,247 @@
+// Silence: what is sent again, what is given up.
+#include "base/clock.h"
+#include "scan/sweep_state.h"
+
+#define SLOW_CHECK_NS     (500 * NS_PER_MS)
+#define SLOW_SCAN_MAX     4096u
+#define HOST_PRIOR_WEIGHT 20.0
+#define LIMITED_TRIES     2u
+
+int64_t sweep_timeout_ns(const struct sweep *s)
+{
+	int64_t t = pace_rtt_timeout_ns(&s->all.rtt, &s->rtt);
+	if (s->all.rtt.samples && s->slow_rto_ns > t)
+		t = s->slow_rto_ns;
+	return t;
+}
+
+int64_t sweep_unsure_timeout_ns(const struct sweep *s)
+{
+	int64_t t = sweep_timeout_ns(s), floor_ns = s->rtt.initial_ns / 4;
+	return t < floor_ns ? floor_ns : t;
+}
+
+// The largest timeout ages: it is looked up again among few hosts, and fades among many.
+static void refresh_slow(struct sweep *s, int64_t now_ns)
+{
+	if (now_ns - s->slow_checked_ns < SLOW_CHECK_NS)
+		return;
+	s->slow_checked_ns = now_ns;
+	if (s->host_slots > SLOW_SCAN_MAX) {
+		s->slow_rto_ns -= s->slow_rto_ns / 16;
+		return;
+	}
+	s->slow_rto_ns = 0;
+	for (uint32_t i = 0; i < s->host_slots; i++) {
+		const struct pace_rtt *r = &s->hosts[i].flow.rtt;
+		int64_t t = r->samples ? pace_rtt_timeout_ns(r, &s->rtt) : 0;
+		if (t > s->slow_rto_ns)
+			s->slow_rto_ns = t;
+	}
+}
+
+unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h)
+{
+	double all = pace_loss_estimate(&s->loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
+	if (h->flow.limited) {
+		if (h->open_second == 0)
+			return s->policy.max_tries < LIMITED_TRIES ? s->policy.max_tries : LIMITED_TRIES;
+		struct pace_loss opens = {.first = h->open - h->open_second, .second = h->open_second};
+		return pace_loss_tries(pace_loss_estimate(&opens, all, 10), s->policy.confidence,
+				       s->policy.max_tries);
+	}
+	double p = all;
+	if (h->loss.first + h->loss.second) {
+		double host = pace_loss_estimate(&h->loss, all, HOST_PRIOR_WEIGHT);
+		p = host > all ? host : all;
+	}
+	return pace_loss_tries(p, s->policy.confidence, s->policy.max_tries);
+}
+
+// A chunk's second try is over: its answers tell the loss.
+static void count_loss(struct sweep *s, struct chunk *c)
+{
+	c->counted = 1;
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
+	uint64_t told = c->first | c->second;
+	bool one_host = s->host_slots == 1;
+	if (one_host) {
+		struct sweep_host *h = &s->hosts[0];
+		if (h->flow.limited)
+			return;
+		h->loss.first += (uint32_t)__builtin_popcountll(c->first);
+		h->loss.second += (uint32_t)__builtin_popcountll(c->second);
+		s->loss = h->loss;
+		return;
+	}
+	while (told) {
+		unsigned i = (unsigned)__builtin_ctzll(told);
+		told &= told - 1;
+		struct space_item item;
+		sweep_item(s, base + i, &item);
+		struct sweep_host *h = sweep_host(s, item.addr_index);
+		if (h->flow.limited)
+			continue;
+		bool first = c->first >> i & 1;
+		h->loss.first += first;
+		h->loss.second += !first;
+		s->loss.first += first;
+		s->loss.second += !first;
+	}
+}
+
+static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, const struct space_item *item)
+{
+	c->done |= bit;
+	s->c.silent++;
+	s->silent_by_try[c->tries]++;
+	if (s->events.silent)
+		s->events.silent(s->events.ctx, item);
+	sweep_finish(s, item);
+}
+
+// One in a hundred silent positions is always sent again: without re-sends loss cannot be seen.
+static bool sampled(const struct sweep *s, const struct chunk *c, uint64_t k)
+{
+	return c->tries == 1 && s->policy.max_tries > 1 && hash_mix64(k) % 100 == 0;
+}
+
+static void release(struct sweep *s, struct chunk *c)
+{
+	if (!c->counted)
+		count_loss(s, c);
+	c->state = CHUNK_FREE;
+	window_advance(&s->window);
+}
+
+static void next_try(struct sweep *s, struct chunk *c, uint64_t todo)
+{
+	c->todo = todo;
+	c->tries++;
+	c->state = CHUNK_SENDING;
+	chunk_push(&s->window, &s->resend, c);
+}
+
+static bool host_finished(const struct sweep *s, const struct sweep_host *h, const struct space_item *item)
+{
+	return h->timed_out || (s->events.skip && s->events.skip(s->events.ctx, item->addr_index));
+}
+
+void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_done)
+{
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
+	if (c->tries == 2 && !c->counted)
+		count_loss(s, c);
+	uint64_t silent = ~c->done, again = 0;
+	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
+	bool wait = false;
+	for (uint64_t left = silent; left && !wait; left &= left - 1) {
+		uint64_t k = base + (unsigned)__builtin_ctzll(left);
+		struct space_item item;
+		sweep_item(s, k, &item);
+		wait = unsure && sweep_host(s, item.addr_index)->flow.answers == 0;
+	}
+	if (wait) {
+		chunk_push(&s->window, &s->unsure[c->tries], c);
+		return;
+	}
+	for (uint64_t left = silent; left; left &= left - 1) {
+		uint64_t bit = left & -left, k = base + (unsigned)__builtin_ctzll(left);
+		struct space_item item;
+		sweep_item(s, k, &item);
+		struct sweep_host *h = sweep_host(s, item.addr_index);
+		if (host_finished(s, h, &item)) {
+			c->done |= bit;
+			s->c.unsent++;
+			sweep_finish(s, &item);
+		} else if (c->tries < sweep_tries(s, h) || sampled(s, c, k)) {
+			again |= bit;
+		} else {
+			give_up(s, c, bit, &item);
+		}
+	}
+	if (again)
+		next_try(s, c, again);
+	else
+		release(s, c);
+}
+
+static void expire_queue(struct sweep *s, struct chunk_queue *q, int64_t timeout_ns, int64_t now_ns,
+			 bool unsure_done)
+{
+	struct chunk *c;
+	while ((c = chunk_peek(&s->window, q)) && (c->done == ~0ULL || now_ns >= c->sent_ns + timeout_ns)) {
+		chunk_pop(&s->window, q);
+		sweep_settle(s, c, now_ns, unsure_done);
+	}
+}
+
+void sweep_expire(struct sweep *s, int64_t now_ns)
+{
+	refresh_slow(s, now_ns);
+	int64_t timeout = sweep_timeout_ns(s), longer = sweep_unsure_timeout_ns(s);
+	for (unsigned t = 1; t <= s->policy.max_tries; t++) {
+		if (s->waiting[t].head)
+			expire_queue(s, &s->waiting[t], timeout, now_ns, false);
+		if (s->unsure[t].head)
+			expire_queue(s, &s->unsure[t], longer, now_ns, true);
+	}
+}
+
+static int64_t queue_wait(const struct sweep *s, const struct chunk_queue *q, int64_t timeout_ns,
+			  int64_t now_ns)
+{
+	const struct chunk *c = chunk_peek(&s->window, q);
+	return c ? c->sent_ns + timeout_ns - now_ns : INT64_MAX;
+}
+
+static int64_t cool_down_end(const struct sweep *s)
+{
+	if (s->c.silent == 0 || s->last_sent_ns == 0)
+		return 0;
+	if (s->policy.wait_ns >= 0)
+		return s->last_sent_ns + s->policy.wait_ns;
+	// Twice the bare timeout: its floor is already generous where the RTT is small.
+	const struct pace_rtt *r = &s->all.rtt;
+	int64_t bare = r->samples ? ((int64_t)r->srtt_us + 4 * (int64_t)r->rttvar_us) * NS_PER_US
+				  : s->rtt.initial_ns / 2;
+	int64_t least = sweep_timeout_ns(s);
+	int64_t wait = 2 * bare > least ? 2 * bare : least;
+	if (wait > s->rtt.max_ns)
+		wait = s->rtt.max_ns;
+	return s->last_sent_ns + wait;
+}
+
+bool sweep_done(const struct sweep *s, int64_t now_ns)
+{
+	return window_finished(&s->window) && now_ns >= cool_down_end(s);
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t sweep_wait_ns(const struct sweep *s, int64_t now_ns)
+{
+	if (window_finished(&s->window)) {
+		int64_t left = cool_down_end(s) - now_ns;
+		return left < 0 ? 0 : left;
+	}
+	int64_t wait = INT64_MAX, timeout = sweep_timeout_ns(s), longer = sweep_unsure_timeout_ns(s);
+	for (unsigned t = 1; t <= s->policy.max_tries && !s->policy.stream; t++) {
+		wait = min64(wait, queue_wait(s, &s->waiting[t], timeout, now_ns));
+		wait = min64(wait, queue_wait(s, &s->unsure[t], longer, now_ns));
+	}
+	bool more = s->current || s->resend.head || s->deferred.head ||
+		    (!window_exhausted(&s->window) && s->window.tail - s->window.head < s->window.slots);
+	if (more) {
+		int64_t due = s->blocked_until_ns - now_ns;
+		if (s->policy.rate_pps > 0)
+			due = due > pace_bucket_wait_ns(&s->stated) ? due : pace_bucket_wait_ns(&s->stated);
+		if (s->policy.max_pps > 0)
+			due = due > pace_bucket_wait_ns(&s->ceiling) ? due : pace_bucket_wait_ns(&s->ceiling);
+		wait = min64(wait, due);
+	}
+	return wait < 0 ? 0 : wait;
+}
