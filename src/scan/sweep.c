@@ -169,10 +169,11 @@ struct filler {
 	bool stop;
 };
 
-static void shoot(struct sweep *s, struct chunk *c, uint64_t k, const struct space_item *item,
+static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const struct space_item *item,
 		  struct filler *f)
 {
 	uint32_t stamp = window_stamp(&s->window, k);
+	bool answered = sweep_host(s, item->addr_index)->flow.answers > 0;
 	s->window.earlier[stamp] = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
 	atomic_store_explicit(&s->window.stamps[stamp], 0, memory_order_relaxed);
 	f->shots[f->n++] = (struct sweep_shot){
@@ -180,7 +181,7 @@ static void shoot(struct sweep *s, struct chunk *c, uint64_t k, const struct spa
 		.position = k,
 		.stamp = stamp,
 		.try_no = c->tries,
-		.timeout_ns = sweep_timeout_ns(s),
+		.timeout_ns = answered ? sweep_timeout_ns(s) : sweep_unsure_timeout_ns(s),
 	};
 	if (c->tries == 1)
 		s->c.first_tries++;
@@ -359,4 +360,9 @@ void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, 
 bool sweep_host_limited(const struct sweep *s, uint64_t addr_index)
 {
 	return s->dense && s->hosts[addr_index].flow.limited;
+}
+
+void sweep_item_at(const struct sweep *s, uint64_t position, struct space_item *item)
+{
+	sweep_item(s, position, item);
 }

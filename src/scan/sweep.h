@@ -97,3 +97,6 @@ const struct scan_counters *sweep_counters(const struct sweep *s);
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum);
 // Is the host's answering limited by itself?
 bool sweep_host_limited(const struct sweep *s, uint64_t addr_index);
+
+// What a position is (for transports that hand positions back).
+void sweep_item_at(const struct sweep *s, uint64_t position, struct space_item *item);

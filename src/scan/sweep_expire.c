@@ -197,7 +197,7 @@ static int64_t queue_wait(const struct sweep *s, const struct chunk_queue *q, in
 
 static int64_t cool_down_end(const struct sweep *s)
 {
-	if (s->c.silent == 0 || s->last_sent_ns == 0)
+	if (s->policy.stream || s->c.silent == 0 || s->last_sent_ns == 0)
 		return 0;
 	if (s->policy.wait_ns >= 0)
 		return s->last_sent_ns + s->policy.wait_ns;

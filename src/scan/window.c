@@ -26,7 +26,7 @@ int window_init(struct window *w, uint64_t total, uint64_t max_positions)
 void window_free(struct window *w)
 {
 	free(w->chunks);
-	free((void *)w->stamps);
+	free((uint32_t *)(uintptr_t)w->stamps);
 	free(w->earlier);
 	memset(w, 0, sizeof(*w));
 }

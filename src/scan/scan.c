@@ -1,0 +1,221 @@
+#include "scan/scan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/scan_state.h"
+#include "scan/survey.h"
+
+// From so many frames on AF_PACKET beats raw IP sockets from start to exit (bench/micro/micro_frames):
+// closing its socket costs about 15 ms.
+#define AFPACKET_FRAMES   20000u
+#define NEIGHBOUR_WAIT_NS (1500 * NS_PER_MS)
+#define WINDOW_MAX        (1u << 20)
+
+static uint64_t positions(const struct scan *s)
+{
+	u128 n = (u128)s->survey.addresses * (s->cfg.tcp_port_count ? s->cfg.tcp_port_count : 4);
+	n /= s->cfg.shards ? s->cfg.shards : 1;
+	if (s->cfg.max_probes && n > s->cfg.max_probes)
+		n = s->cfg.max_probes;
+	return n > UINT64_MAX ? UINT64_MAX : (uint64_t)n;
+}
+
+static bool wants_discovery(const struct scan *s)
+{
+	return !s->cfg.skip_discovery;
+}
+
+static void choose(const struct scan *s, bool *rawip, bool *afpacket)
+{
+	const struct survey *v = &s->survey;
+	bool big = positions(s) >= AFPACKET_FRAMES && s->cfg.kind != SCAN_CONNECT;
+	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP &&
+		    (s->cfg.engine == ENGINE_AFPACKET || big || v->on_link > SMALL_LINK);
+	*rawip = s->cfg.engine != ENGINE_AFPACKET && (v->other || !*afpacket || v->addresses > SMALL_LINK);
+}
+
+static int open_frames(struct scan *s, struct err_text *e)
+{
+	bool rawip, afpacket;
+	choose(s, &rawip, &afpacket);
+	if (s->cfg.engine == ENGINE_AFPACKET && (s->survey.other || !s->survey.ethernet))
+		return err_set(e, ERR_UNSUPPORTED,
+			       "--engine afpacket cannot reach targets behind loopback or links without "
+			       "link addresses; leave --engine out or use --engine rawip");
+	struct frame_io_config fc = {
+		.table = s->table,
+		.scan = &s->cfg,
+		.hooks = &s->hooks,
+		.log = s->log,
+		.v4 = s->survey.v4,
+		.v6 = s->survey.v6,
+		.rawip = rawip,
+		.afpacket = afpacket,
+		.max_neighbours =
+			afpacket ? (s->survey.on_link > BLOCK ? BLOCK : (uint32_t)s->survey.on_link) : 0,
+		.frames = positions(s),
+	};
+	int r = frame_io_open(&s->frames, &fc, e);
+	if (r)
+		return r;
+	snprintf(s->engine, sizeof(s->engine), "%s%s%s", afpacket ? "afpacket" : "",
+		 afpacket && rawip ? "+" : "", rawip ? "rawip" : "");
+	if (!afpacket && s->survey.on_link)
+		return survey_neighbours(s, NEIGHBOUR_WAIT_NS, e);
+	return 0;
+}
+
+// Gateways are resolved while there are rights to.
+static void prime_gateways(struct scan *s)
+{
+	const struct addr_range *r = addrset_ranges(s->cfg.targets);
+	size_t n = addrset_range_count(s->cfg.targets);
+	for (size_t i = 0; i < n && i < 256; i++) {
+		uint32_t hop;
+		const struct addr *ends[2] = {&r[i].first, &r[i].last};
+		for (int j = 0; j < 2; j++)
+			if (paths_kind(scan_paths(s), ends[j]) == PATH_ROUTED)
+				(void)!paths_hop(scan_paths(s), ends[j], &hop, NULL);
+	}
+}
+
+static int open_transports(struct scan *s, struct err_text *e)
+{
+	bool raw_needed = s->cfg.kind != SCAN_CONNECT;
+	int r = 0;
+	if (raw_needed || wants_discovery(s)) {
+		r = open_frames(s, e);
+		if (r && !raw_needed && (r == ERR_PRIVILEGE || r == -EPERM)) {
+			log_debug(s->log,
+				  "no raw sockets: hosts are discovered by connections to ports 80 and 443");
+			r = 0;
+		}
+	}
+	if (!r && s->frames)
+		prime_gateways(s);
+	if (!r && !s->frames)
+		r = paths_new(&s->route_paths,
+			      &(struct paths_config){.table = s->table, .has = {true, false}});
+	if (!r && s->cfg.kind == SCAN_CONNECT) {
+		r = stream_io_open(&s->streams, &s->cfg, &s->hooks, s->log, positions(s), e);
+		if (!r)
+			snprintf(s->engine, sizeof(s->engine), "%s", stream_io_name(s->streams));
+	}
+	return r;
+}
+
+int scan_open(struct scan **out, const struct scan_config *cfg, const struct scan_hooks *hooks,
+	      const struct log *log, struct err_text *e)
+{
+	struct scan *s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->cfg = *cfg;
+	s->hooks = *hooks;
+	s->log = log;
+	survey_families(s);
+	bool policy = false;
+	int r = net_table_read(&s->table, s->survey.v4, s->survey.v6, cfg->interface, &policy, e);
+	if (!r) {
+		survey_routes(s);
+		if (policy && s->cfg.engine == ENGINE_AFPACKET)
+			r = err_set(
+				e, ERR_UNSUPPORTED,
+				"policy routing rules are in force, which --engine afpacket cannot follow; "
+				"use --engine rawip");
+		else if (policy && s->cfg.engine == ENGINE_AUTO)
+			s->cfg.engine = ENGINE_RAWIP; // there the kernel routes
+	}
+	if (!r)
+		r = open_transports(s, e);
+	if (r) {
+		scan_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void scan_close(struct scan *s)
+{
+	if (!s)
+		return;
+	frame_io_close(s->frames);
+	stream_io_close(s->streams);
+	paths_free(s->route_paths);
+	net_table_free(s->table);
+	free(s->neighbours);
+	free(s);
+}
+
+const char *scan_engine_text(const struct scan *s)
+{
+	return s->engine;
+}
+
+struct paths *scan_paths(struct scan *s)
+{
+	return s->frames ? frame_io_paths(s->frames) : s->route_paths;
+}
+
+static void seed(struct sweep *sw, const struct sweep_job *job)
+{
+	for (uint32_t i = 0; job->seeds && i < job->seeds->host_count; i++) {
+		const struct live_host *h = &job->seeds->hosts[i];
+		u128 index;
+		if (addrset_index(job->set, &h->addr, &index))
+			sweep_seed_rtt(sw, (uint64_t)index, &h->addr, h->rtt_us);
+	}
+}
+
+int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary *sum, struct err_text *e)
+{
+	struct space *space = NULL;
+	struct sweep *sw = NULL;
+	struct hash_key key;
+	struct order order;
+	int r = space_new(&space, job->set, job->slots, job->slot_count, e);
+	if (r)
+		return r;
+	hash_key_make(&key, &s->cfg.seed, "order");
+	order_init(&order, space_count(space), &key, s->cfg.sequential);
+	struct order_slice slice = job->slice;
+	if (slice.count == 0)
+		slice = (struct order_slice){.first = 0, .step = 1, .count = space_count(space)};
+	r = sweep_new(&sw, space, &order, &slice, &job->policy, &job->events);
+	if (r) {
+		err_set(e, r, "out of memory for the scan's window");
+		goto out;
+	}
+	if (job->running)
+		*job->running = sw;
+	seed(sw, job);
+	uint64_t not_taken = s->frames ? frame_io_not_taken(s->frames) : 0;
+	if (job->connect) {
+		if (!s->streams)
+			r = stream_io_open(&s->streams, &s->cfg, &s->hooks, s->log, space_count(space), e);
+		if (!r)
+			r = stream_io_run(s->streams, sw, e);
+	} else {
+		struct frame_sweep fs = {
+			.sweep = sw,
+			.techniques = job->techniques,
+			.discovery = job->discovery,
+			.mac = job->mac,
+			.mac_ctx = job->mac_ctx,
+		};
+		r = frame_io_run(s->frames, &fs, e);
+	}
+	sweep_summarise(sw, sum);
+	if (s->frames)
+		sum->c.not_taken = frame_io_not_taken(s->frames) - not_taken;
+out:
+	if (job->running)
+		*job->running = NULL;
+	sweep_free(sw);
+	space_free(space);
+	return r;
+}
