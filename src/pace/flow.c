@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-#define EPOCH_MIN_NS (NS_PER_MS / 2)
+#define EPOCH_MIN_NS   (NS_PER_MS / 2)
 #define EPOCH_MAX_NS   (50 * NS_PER_MS)
 #define EPOCH_MIN_SENT 32
 #define EVIDENCE       16.0 // answers an epoch should hold before it is judged by their share
@@ -13,6 +13,7 @@
 #define TOKENS_NS      (10 * NS_PER_MS) // what may pile up while the sender was busy elsewhere
 #define LIMIT_PPS      2000.0 // a flat answer rate above this is a path's capacity, not a host's limit
 #define LIMIT_EPOCHS   3
+#define LONG_RTT_US    20000u
 
 static double ceiling(const struct flow *f, const struct flow_policy *p)
 {
@@ -116,7 +117,8 @@ static void judge(struct flow *f, const struct flow_policy *p)
 		grow(f, achieved, 2);
 		return;
 	}
-	double factor = f->slow_start ? 4 : 1.25;
+	// Where every step costs a long round trip, steps are larger.
+	double factor = !f->slow_start ? 1.25 : f->rtt.srtt_us > LONG_RTT_US ? 12 : 4;
 	if (!p->judge) {
 		grow(f, achieved, f->slow_start ? 2 : 1.25);
 	} else if (f->share > 0 && expect >= 10) {

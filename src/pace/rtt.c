@@ -23,7 +23,12 @@ int64_t pace_rtt_timeout_ns(const struct pace_rtt *r, const struct pace_rtt_limi
 {
 	if (r->samples == 0)
 		return limits->initial_ns;
-	int64_t t = ((int64_t)r->srtt_us + 4 * (int64_t)r->rttvar_us) * 1000;
+	int64_t spread = 4 * (int64_t)r->rttvar_us;
+	if (spread <
+	    r->srtt_us /
+		    2) // a path that has been steady so far: a late answer must still find its position open
+		spread = r->srtt_us / 2;
+	int64_t t = ((int64_t)r->srtt_us + spread) * 1000;
 	if (t < limits->min_ns)
 		return limits->min_ns;
 	return t > limits->max_ns ? limits->max_ns : t;

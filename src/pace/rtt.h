@@ -15,5 +15,6 @@ struct pace_rtt_limits {
 
 void pace_rtt_sample(struct pace_rtt *r, uint32_t rtt_us);
 
-// Retransmission timeout: SRTT + 4 × RTTVAR within the limits; the initial one before the first sample.
+// Retransmission timeout: SRTT + max(4 × RTTVAR, SRTT / 2) within the limits; the initial one before the
+// first sample.
 int64_t pace_rtt_timeout_ns(const struct pace_rtt *r, const struct pace_rtt_limits *limits);

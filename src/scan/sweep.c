@@ -183,6 +183,8 @@ static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const stru
 		.try_no = c->tries,
 		.timeout_ns = answered ? sweep_timeout_ns(s) : sweep_unsure_timeout_ns(s),
 	};
+	if (c->tries > s->most_tries)
+		s->most_tries = c->tries;
 	if (c->tries == 1)
 		s->c.first_tries++;
 	else

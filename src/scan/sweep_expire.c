@@ -6,6 +6,8 @@
 #define SLOW_SCAN_MAX     4096u
 #define HOST_PRIOR_WEIGHT 20.0
 #define LIMITED_TRIES     2u
+#define FEW_SILENT        16
+#define SURE              0.99
 
 int64_t sweep_timeout_ns(const struct sweep *s)
 {
@@ -58,36 +60,54 @@ unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h)
 	return pace_loss_tries(p, s->policy.confidence, s->policy.max_tries);
 }
 
+static void credit(struct sweep *s, struct sweep_host *h, uint32_t first, uint32_t second)
+{
+	h->loss.first += first;
+	h->loss.second += second;
+	s->loss.first += first;
+	s->loss.second += second;
+}
+
 // A chunk's second try is over: its answers tell the loss.
 static void count_loss(struct sweep *s, struct chunk *c)
 {
 	c->counted = 1;
 	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
-	uint64_t told = c->first | c->second;
-	bool one_host = s->host_slots == 1;
-	if (one_host) {
-		struct sweep_host *h = &s->hosts[0];
-		if (h->flow.limited)
-			return;
-		h->loss.first += (uint32_t)__builtin_popcountll(c->first);
-		h->loss.second += (uint32_t)__builtin_popcountll(c->second);
-		s->loss = h->loss;
+	if (s->host_slots == 1) {
+		if (!s->hosts[0].flow.limited)
+			credit(s, &s->hosts[0], (uint32_t)__builtin_popcountll(c->first),
+			       (uint32_t)__builtin_popcountll(c->second));
 		return;
 	}
-	while (told) {
+	for (uint64_t told = c->first | c->second; told; told &= told - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(told);
-		told &= told - 1;
+		bool first = c->first >> i & 1;
 		struct space_item item;
 		sweep_item(s, base + i, &item);
 		struct sweep_host *h = sweep_host(s, item.addr_index);
-		if (h->flow.limited)
-			continue;
-		bool first = c->first >> i & 1;
-		h->loss.first += first;
-		h->loss.second += !first;
-		s->loss.first += first;
-		s->loss.second += !first;
+		if (!h->flow.limited)
+			credit(s, h, first, !first);
 	}
+}
+
+// A chunk that was complete after one try counts as well, but not before the others of its time have had
+// theirs, or the loss would look too small at first.
+static void count_complete(struct sweep *s, struct chunk *c)
+{
+	c->counted = 1;
+	s->fresh_first += (uint32_t)__builtin_popcountll(c->first);
+}
+
+static void ripen(struct sweep *s, int64_t now_ns)
+{
+	if (now_ns - s->ripened_ns < 2 * sweep_timeout_ns(s))
+		return;
+	s->ripened_ns = now_ns;
+	s->loss.first += s->ripe_first;
+	if (s->host_slots == 1)
+		s->hosts[0].loss.first += s->ripe_first;
+	s->ripe_first = s->fresh_first;
+	s->fresh_first = 0;
 }
 
 static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, const struct space_item *item)
@@ -108,7 +128,9 @@ static bool sampled(const struct sweep *s, const struct chunk *c, uint64_t k)
 
 static void release(struct sweep *s, struct chunk *c)
 {
-	if (!c->counted)
+	if (!c->counted && c->tries == 1)
+		count_complete(s, c);
+	else if (!c->counted)
 		count_loss(s, c);
 	c->state = CHUNK_FREE;
 	window_advance(&s->window);
@@ -127,12 +149,26 @@ static bool host_finished(const struct sweep *s, const struct sweep_host *h, con
 	return h->timed_out || (s->events.skip && s->events.skip(s->events.ctx, item->addr_index));
 }
 
+static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
+		       unsigned extra)
+{
+	unsigned tries = sweep_tries(s, h);
+	if (tries < 2 && s->policy.confidence >= SURE)
+		tries = 2; // one lost frame in a burst of our own making must not decide
+	if (!h->flow.limited)
+		tries += extra;
+	return c->tries < tries && c->tries < s->policy.max_tries;
+}
+
 void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_done)
 {
 	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
 	if (c->tries == 2 && !c->counted)
 		count_loss(s, c);
 	uint64_t silent = ~c->done, again = 0;
+	// Where few are silent, more tries cost next to nothing, and a closed port is not called filtered for
+	// one lost frame.
+	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? 2 : 0;
 	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
 	bool wait = false;
 	for (uint64_t left = silent; left && !wait; left &= left - 1) {
@@ -154,7 +190,7 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 			c->done |= bit;
 			s->c.unsent++;
 			sweep_finish(s, &item);
-		} else if (c->tries < sweep_tries(s, h) || sampled(s, c, k)) {
+		} else if (wants_more(s, h, c, extra) || sampled(s, c, k)) {
 			again |= bit;
 		} else {
 			give_up(s, c, bit, &item);
@@ -179,6 +215,7 @@ static void expire_queue(struct sweep *s, struct chunk_queue *q, int64_t timeout
 void sweep_expire(struct sweep *s, int64_t now_ns)
 {
 	refresh_slow(s, now_ns);
+	ripen(s, now_ns);
 	int64_t timeout = sweep_timeout_ns(s), longer = sweep_unsure_timeout_ns(s);
 	for (unsigned t = 1; t <= s->policy.max_tries; t++) {
 		if (s->waiting[t].head)

@@ -43,10 +43,12 @@ struct sweep {
 	uint32_t host_slots;
 	bool dense; // host slot = address index
 
-	struct pace_bucket stated;  // --rate
-	struct pace_bucket ceiling; // --max-rate
-	struct pace_bucket floor;   // --min-rate
-	struct pace_loss loss;      // of all
+	struct pace_bucket stated;        // --rate
+	struct pace_bucket ceiling;       // --max-rate
+	struct pace_bucket floor;         // --min-rate
+	struct pace_loss loss;            // of all
+	uint32_t ripe_first, fresh_first; // answers of chunks complete at once, not yet old enough to count
+	int64_t ripened_ns;
 	struct pace_rtt_limits rtt;
 	int64_t slow_rto_ns; // largest timeout among answering hosts, decaying
 	int64_t slow_checked_ns;
@@ -55,8 +57,7 @@ struct sweep {
 	int64_t last_sent_ns;
 	int64_t blocked_until_ns;
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
-	uint64_t limited_hosts;
-	unsigned last_limit; // how many the sender asked for
+	unsigned most_tries; // of any position
 	struct scan_counters c;
 };
 
@@ -76,7 +77,7 @@ struct flow *sweep_net(struct sweep *s, const struct addr *a);
 // Timeout of a try now; of hosts that never answered, a longer one.
 int64_t sweep_timeout_ns(const struct sweep *s);
 int64_t sweep_unsure_timeout_ns(const struct sweep *s);
-// How many tries a silent position of this host deserves now.
+// How many tries a silent position of this host deserves now, by the loss measured.
 unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h);
 
 // A position is finished: bookkeeping of its host.

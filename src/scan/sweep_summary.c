@@ -3,12 +3,8 @@
 
 #include "scan/sweep_state.h"
 
-struct missed {
-	double expected, bound_open, upper_mean;
-};
-
 // Mean of p^tries over the positions that were given up.
-static double miss_share(const struct sweep *s, double p, unsigned *most)
+static double miss_share(const struct sweep *s, double p)
 {
 	double sum = 0, n = 0;
 	for (unsigned t = 1; t <= WINDOW_TRIES_MAX; t++) {
@@ -16,21 +12,21 @@ static double miss_share(const struct sweep *s, double p, unsigned *most)
 			continue;
 		sum += (double)s->silent_by_try[t] * pow(p, t);
 		n += (double)s->silent_by_try[t];
-		*most = t;
 	}
 	return n > 0 ? sum / n : 0;
 }
 
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 {
-	double p = pace_loss_estimate(&s->loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
-	double upper = pace_loss_upper(&s->loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
-	unsigned most = 0;
-	double share = miss_share(s, p, &most);
-	double share_upper = miss_share(s, upper, &most);
+	struct pace_loss loss = s->loss;
+	loss.first += s->ripe_first + s->fresh_first;
+	double p = pace_loss_estimate(&loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
+	double upper = pace_loss_upper(&loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
+	double share = miss_share(s, p);
+	double share_upper = miss_share(s, upper);
 	sum->c = s->c;
-	sum->loss = s->loss.first ? (double)s->loss.second / s->loss.first : 0;
-	sum->tries = most ? most : 1;
+	sum->loss = loss.first ? (double)loss.second / loss.first : 0;
+	sum->tries = s->most_tries;
 	sum->confidence_asked = s->policy.confidence;
 	sum->confidence_reached = 1 - share;
 	// pace_loss_missed speaks of one p and k; the mean share stands for p^k.
