@@ -20,7 +20,8 @@ struct sink_config {
 	// The name the user gave for an address, or NULL; for formats that get records only. May be NULL.
 	const char *(*asked_name)(void *ctx, const struct addr *a);
 	void *asked_ctx;
-	bool hosts_follow; // host() will be called for every host, so discovery records need no line of their own
+	bool hosts_follow; // host() will be called for every host, so discovery records need no line of their
+			   // own
 	int fd; // already open; owned by the sink from open on (closed in close, unless it is 1 or 2)
 	const char *path; // for messages: the file's name or "standard output"
 };
