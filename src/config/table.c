@@ -35,14 +35,18 @@ bool config_is_long(const char *name)
 	return name[0] == '-' && name[1] == '-';
 }
 
-static const char *entry_fault(const struct option *o)
+static bool has_dashes(const char *name)
 {
-	if (o->name[0] != '-' || !o->name[1] || (o->alias && (o->alias[0] != '-' || !o->alias[1])))
-		return "a name without dashes";
-	if (!o->help || !*o->help || o->help[strlen(o->help) - 1] == '.')
-		return "no help, or one that ends in a full stop";
-	if (!o->group || !*o->group)
-		return "no group";
+	return name[0] == '-' && name[1];
+}
+
+static bool needs_range(const struct option *o)
+{
+	return o->type == OPT_U64 || o->type == OPT_DURATION || o->type == OPT_RATE || o->type == OPT_COUNT;
+}
+
+static const char *value_fault(const struct option *o)
+{
 	if (config_takes_value(o) != (o->arg != NULL))
 		return "an argument name where none belongs, or none where one does";
 	if (o->type == OPT_CHOICE && !o->choices)
@@ -51,10 +55,18 @@ static const char *entry_fault(const struct option *o)
 		return "a parse function where none belongs, or none where one does";
 	if (o->min > o->max)
 		return "its range is upside down";
-	if ((o->type == OPT_U64 || o->type == OPT_DURATION || o->type == OPT_RATE || o->type == OPT_COUNT) &&
-	    o->max == 0)
-		return "no range";
-	return NULL;
+	return needs_range(o) && o->max == 0 ? "no range" : NULL;
+}
+
+static const char *entry_fault(const struct option *o)
+{
+	if (!has_dashes(o->name) || (o->alias && !has_dashes(o->alias)))
+		return "a name without dashes";
+	if (!o->help || !*o->help || o->help[strlen(o->help) - 1] == '.')
+		return "no help, or one that ends in a full stop";
+	if (!o->group || !*o->group)
+		return "no group";
+	return value_fault(o);
 }
 
 int config_table_check(const struct option_table *t, struct err_text *e)
