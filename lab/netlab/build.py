@@ -1,7 +1,11 @@
 """Makes the namespaces, links, addresses, routes and filters of a lab. No link ever touches the caller's own namespace:
 both ends are created inside."""
 
+import ctypes
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 
 from . import netns
@@ -34,6 +38,7 @@ COMMON = {
 ROUTER = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
 PASSIVE = {"net.ipv6.conf.default.disable_ipv6": "1"}  # the switch and the delay box have no addresses
 SWITCH, BOX = "switch", "box"
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
 
 
 class BuildError(Exception):
@@ -49,6 +54,14 @@ def _set(settings):
         except OSError as e:
             if not key.endswith("?"):
                 raise BuildError(f"cannot set {key} to {value}: {e.strerror}") from None
+
+
+def finish_checksums(iface):
+    """Turns transmit offload off, as `ethtool -K IFACE tx off` does: what the delay box reads must be whole packets."""
+    value = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_STXCSUM, 0))
+    request = struct.pack("16sP16x", iface.encode(), ctypes.addressof(value))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCETHTOOL, request)
 
 
 class Builder:
@@ -76,10 +89,19 @@ class Builder:
         if lines:
             self.run(where, ["ip", "-batch", "-"], "\n".join(lines) + "\n")
 
-    def build(self):
+    def links(self):
+        """Namespaces and Ethernet links. The delay box, which makes the tun devices, is started after this."""
         self._namespaces()
         for where in self.fds:
             self.ip(where, self._links(where))
+        for host in self.lab.boxed():
+            if host.link == "veth":
+                for where, iface in ((host.behind, host.peer_iface), (host.name, host.iface)):
+                    with netns.inside(self.fds[where]):
+                        finish_checksums(iface)
+
+    def addresses(self):
+        """Addresses, routes and filters."""
         for host in self.lab.hosts.values():
             self.ip(host.name, self._addresses(host))
         for host in self.lab.hosts.values():
@@ -112,9 +134,30 @@ class Builder:
         for h in hosts:
             if h.behind != where or h.link != "veth":
                 continue
-            near = f"link add {h.peer_iface} address {h.mac(1)} type veth peer name "
-            lines.append(near + f"{h.iface} address {h.mac(h.at)} netns {self.path(h.name)}")
+            near, far = f"{h.peer_iface} address {h.mac(1)}", f"{h.iface} address {h.mac(h.at)} netns {self.path(h.name)}"
+            if not h.box:
+                lines.append(f"link add {near} type veth peer name {far}")
+        if where == BOX:
+            for h in self.lab.boxed():
+                if h.link == "veth":
+                    lines += self._box_links(h)
         return lines
+
+    def _box_links(self, host):
+        """Both ends of the delay box for a host: NAME.a leads to what it is behind, NAME.b to the host."""
+        ends = (("a", host.peer_iface, host.mac(1), host.behind), ("b", host.iface, host.mac(host.at), host.name))
+        return [line for end, iface, mac, where in ends for line in (
+            f"link add {host.name}.{end} type veth peer name {iface} address {mac} netns {self.path(where)}",
+            f"link set dev {host.name}.{end} up")]
+
+    def box_arguments(self, host):
+        """The delay box's command line for the host's link."""
+        if host.link == "tun":
+            ends = [f"tun:{host.peer_iface}@{self.path(host.behind)}", f"tun:{host.iface}@{self.path(host.name)}"]
+        else:
+            ends = [f"packet:{host.name}.{end}" for end in "ab"]
+        words = [word for way, text in host.box.items() for word in [way, *text.split()]]
+        return ["--seed", str(host.net), "link", *ends, *words]
 
     def _addresses(self, host):
         """Commands in the host's namespace: its own address, and its end of the links of hosts behind it."""
@@ -129,7 +172,9 @@ class Builder:
     def _address(host, iface, number, other_mac, other):
         """`iface` is `number` on the net of `host`; a fixed neighbour entry for `other` where loss must not hit ARP."""
         v6 = f"2001:db8:{host.net}::"
-        lines = [f"link set dev {iface} up", f"addr add 198.18.{host.net}.{number}/24 dev {iface}",
+        # A tun device drops what does not fit its queue, and its reader must be scheduled first.
+        queue = "txqueuelen 20000 " if host.link == "tun" else ""
+        lines = [f"link set dev {iface} {queue}up", f"addr add 198.18.{host.net}.{number}/24 dev {iface}",
                  f"addr add {v6}{number}/64 dev {iface} nodad"]
         if other_mac and host.link == "veth" and host.behind != "scanner":
             lines += [f"neigh replace {ip} lladdr {other_mac} nud permanent dev {iface}"

@@ -11,9 +11,15 @@ import subprocess
 import time
 
 from . import listen, netns, servers
-from .build import Builder, BuildError
+from .build import BOX, Builder, BuildError
 
 READY_WITHIN_S = 10
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def delaybox():
+    """The delay box's program, in the build directory (PRTIP_BUILD, default build/)."""
+    return pathlib.Path(os.environ.get("PRTIP_BUILD") or ROOT / "build") / "lab" / "delaybox"
 
 
 class Keeper:
@@ -28,8 +34,11 @@ class Keeper:
     def up(self):
         os.umask(0o022)
         (self.where / "log").mkdir()
-        self.builder.build()
-        self._write_state()  # before the first server: a crash from here on can be cleaned up
+        self.builder.links()
+        self._write_state()  # before the first child: a crash from here on can be cleaned up
+        for host in self.lab.boxed():
+            self._box(host)
+        self.builder.addresses()
         for host in self.lab.hosts.values():
             if host.serve:
                 self._server(host)
@@ -49,6 +58,17 @@ class Keeper:
                 raise BuildError(f"{argv[0]} is not installed (tools/install-packages lab)") from None
         self.children[child.pid] = what
         return child
+
+    def _box(self, host):
+        """Starts the delay box for one link and waits until it has both ends."""
+        what = f"box-{host.name}"
+        child = self.spawn(BOX, what, [str(delaybox()), *self.builder.box_arguments(host)])
+        log = self.where / "log" / f"{what}.log"
+        deadline = time.monotonic() + READY_WITHIN_S
+        while "ready" not in log.read_text(errors="replace"):
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise BuildError(f"{what}: {log.read_text(errors='replace').strip()}")
+            time.sleep(0.002)
 
     def _server(self, host):
         own = self.where / host.name
