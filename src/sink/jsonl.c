@@ -22,9 +22,15 @@ struct sink {
 	struct schema_time time;
 };
 
+// The generator hands over quotes, commas and colons one by one, some hundred a line.
 static void on_print(void *ctx, const char *text, size_t len)
 {
-	writer_put(&((struct sink *)ctx)->w, text, len);
+	struct writer *w = &((struct sink *)ctx)->w;
+
+	if (len == 1 && w->len < w->size && !w->error)
+		w->data[w->len++] = (uint8_t)*text;
+	else
+		writer_put(w, text, len);
 }
 
 static int jsonl_open(struct sink **out, const struct sink_config *cfg, struct err_text *e)
@@ -78,11 +84,15 @@ static void key_text(struct sink *s, const char *key, const char *text)
 
 static void key_uint(struct sink *s, const char *key, uint64_t v)
 {
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+	char text[24], *at = text + sizeof(text);
 
+	// printf would be a third of a line's cost.
+	do {
+		*--at = (char)('0' + v % 10);
+		v /= 10;
+	} while (v != 0);
 	put_word(s, key);
-	check(s, yajl_gen_number(s->gen, text, (size_t)n));
+	check(s, yajl_gen_number(s->gen, at, (size_t)(text + sizeof(text) - at)));
 }
 
 static void key_double(struct sink *s, const char *key, double v)

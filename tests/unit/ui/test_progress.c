@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,11 +52,20 @@ static void test_format(void **state)
 	}
 }
 
+// A terminal hands on what was written to it a little later: wait until nothing more comes.
 static size_t take(int fd, char *out, size_t cap)
 {
-	ssize_t n = read(fd, out, cap - 1);
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0 ? (size_t)n : 0;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	size_t len = 0;
+
+	while (len < cap - 1 && poll(&p, 1, 100) > 0) {
+		ssize_t n = read(fd, out + len, cap - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	out[len] = '\0';
+	return len;
 }
 
 static int terminal(int *screen, unsigned short width)
@@ -121,16 +131,14 @@ static void test_line_on_a_terminal(void **state)
 	int screen, tty = terminal(&screen, 80);
 
 	progress_init(&pr, &(struct progress_config){.fd = tty, .enabled = true, .term = "xterm"});
-	unsigned drawn = 0;
-	for (int64_t ms = 0; ms < 1000; ms += 10) {
+	for (int64_t ms = 0; ms < 1000; ms += 10)
 		progress_update(&pr, &c, ms * NS_PER_MS, WALL_NS);
-		if (take(screen, got, sizeof(got)) > 0) {
-			assert_memory_equal(got, "\r\x1b[Kprtip: ", 11);
-			assert_null(strchr(got, '\n'));
-			assert_null(strstr(got, "\x1b[1m"));
-			drawn++;
-		}
-	}
+	take(screen, got, sizeof(got));
+	assert_null(strchr(got, '\n'));
+	assert_null(strstr(got, "\x1b[1m"));
+	unsigned drawn = 0;
+	for (const char *at = got; (at = strstr(at, "\r\x1b[Kprtip: ")) != NULL; at++)
+		drawn++;
 	assert_in_range(drawn, 3, 5);
 	progress_hide(&pr);
 	take(screen, got, sizeof(got));
