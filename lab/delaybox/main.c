@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -24,9 +25,10 @@
 
 enum {
 	MAX_LINKS = 32,
-	SLOTS = 131072,      // per direction: 150 ms at 800,000 a second
-	READS_PER_TURN = 8,  // batches, so that the other direction and the timer get their turn
-	GRAIN_NS = 50 * 1000 // packets due within it go out together
+	SLOTS = 131072,              // per direction: 150 ms at 800,000 a second
+	READS_PER_TURN = 8,          // batches, so that the other direction and the timer get their turn
+	GRAIN_NS = 100 * 1000,       // packets due within it go out together
+	PATIENT_NS = 2 * 1000 * 1000 // with at least so much delay, packets also come in together
 };
 
 struct link {
@@ -42,6 +44,7 @@ struct box {
 	uint64_t seed;
 	int epoll_fd, timer_fd, signal_fd;
 	uint64_t armed_ns;
+	bool patient;
 };
 
 static uint64_t now_ns(void)
@@ -139,6 +142,17 @@ static int open_link(struct box *box, int number)
 	return 0;
 }
 
+static bool is_patient(const struct box *box)
+{
+	for (int i = 0; i < box->link_count * 2; i++) {
+		const struct fate_params *p = &box->links[i / 2].params[i % 2];
+
+		if (p->delay_ns - p->jitter_ns < PATIENT_NS)
+			return false;
+	}
+	return true;
+}
+
 static int open_box(struct box *box)
 {
 	sigset_t set;
@@ -149,6 +163,8 @@ static int open_box(struct box *box)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	box->patient = is_patient(box);
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	box->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	box->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	box->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -226,6 +242,14 @@ static void arm(struct box *box, uint64_t due_ns)
 	timerfd_settime(box->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+// Lets packets gather for half a grain instead of waking for each.
+static void gather(void)
+{
+	struct timespec pause = {.tv_nsec = GRAIN_NS / 2};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}
+
 // Whether to go on.
 static bool handle_signal(struct box *box)
 {
@@ -261,6 +285,8 @@ static int run(struct box *box)
 			}
 		}
 		arm(box, send_due(box));
+		if (box->patient)
+			gather();
 	}
 }
 
