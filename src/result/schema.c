@@ -109,15 +109,14 @@ const struct schema_field schema_fields[] = {
 };
 const size_t schema_field_count = sizeof(schema_fields) / sizeof(schema_fields[0]);
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
-
 size_t schema_time_format(struct schema_time *cache, int64_t wall_ns, char out[SCHEMA_TIME_MAX])
 {
-	int64_t second = floor_div(wall_ns, NS_PER_S);
-	uint32_t us = (uint32_t)((wall_ns - second * NS_PER_S) / NS_PER_US);
+	int64_t ns = wall_ns % NS_PER_S, second = wall_ns / NS_PER_S;
+	if (ns < 0) {
+		ns += NS_PER_S;
+		second--;
+	}
+	uint32_t us = (uint32_t)(ns / NS_PER_US);
 
 	if (!cache->valid || cache->second != second) {
 		time_t t = (time_t)second;
