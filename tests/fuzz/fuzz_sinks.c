@@ -8,9 +8,8 @@
 #include <unistd.h>
 #include <yajl/yajl_parse.h>
 
+#include "fuzz.h"
 #include "sink/sink.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
 	const uint8_t *data;
