@@ -61,7 +61,7 @@ static void neighbour_message(struct resolution *r, const struct nlmsghdr *h)
 	struct addr addr = {0};
 	const uint8_t *mac = NULL;
 	const struct nlattr *a;
-	mnl_attr_for_each(a, h, sizeof(*m))
+	netlink_attr_for_each(a, h, sizeof(*m))
 	{
 		const uint8_t *p = mnl_attr_get_payload(a);
 		size_t len = mnl_attr_get_payload_len(a);

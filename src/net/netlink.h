@@ -18,3 +18,9 @@ int netlink_ask(struct mnl_socket *nl, uint16_t type, uint8_t family) MUST_CHECK
 // Asks and hands every message of the answer to `cb` (libmnl's conventions).
 // -EINTR when the kernel says that the dump was overtaken by a change: start again.
 int netlink_dump(struct mnl_socket *nl, uint16_t type, uint8_t family, mnl_cb_t cb, void *data) MUST_CHECK;
+
+// libmnl's own macro casts const away.
+#define netlink_attr_for_each(a, h, skip)                                                              \
+	for ((a) = mnl_nlmsg_get_payload_offset((h), (skip));                                          \
+	     mnl_attr_ok((a), (int)((const char *)mnl_nlmsg_get_payload_tail(h) - (const char *)(a))); \
+	     (a) = mnl_attr_next(a))

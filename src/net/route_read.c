@@ -76,7 +76,7 @@ static int on_link(const struct nlmsghdr *h, void *data)
 	*l = (struct net_link){
 		.ifindex = (uint32_t)m->ifi_index, .kind = kind_of(m), .up = m->ifi_flags & IFF_UP};
 	const struct nlattr *a;
-	mnl_attr_for_each(a, h, sizeof(*m))
+	netlink_attr_for_each(a, h, sizeof(*m))
 	{
 		size_t len = mnl_attr_get_payload_len(a);
 		if (mnl_attr_get_type(a) == IFLA_IFNAME && len <= sizeof(l->name))
@@ -100,7 +100,7 @@ static int on_addr(const struct nlmsghdr *h, void *data)
 		return MNL_CB_OK;
 	uint32_t flags = m->ifa_flags;
 	const struct nlattr *a, *local = NULL, *address = NULL;
-	mnl_attr_for_each(a, h, sizeof(*m))
+	netlink_attr_for_each(a, h, sizeof(*m))
 	{
 		if (mnl_attr_get_type(a) == IFA_LOCAL)
 			local = a;
@@ -141,7 +141,7 @@ struct route_message {
 static void route_attrs(struct route_message *r, const struct nlmsghdr *h)
 {
 	const struct nlattr *a;
-	mnl_attr_for_each(a, h, sizeof(*r->m))
+	netlink_attr_for_each(a, h, sizeof(*r->m))
 	{
 		switch (mnl_attr_get_type(a)) {
 		case RTA_TABLE:
@@ -355,7 +355,7 @@ static int on_rule(const struct nlmsghdr *h, void *data)
 	uint32_t priority = 0, table = m->table;
 	bool narrowed = m->dst_len || m->src_len || m->tos || (m->flags & FIB_RULE_INVERT);
 	const struct nlattr *a;
-	mnl_attr_for_each(a, h, sizeof(*m))
+	netlink_attr_for_each(a, h, sizeof(*m))
 	{
 		uint16_t type = mnl_attr_get_type(a);
 		if (type == FRA_PRIORITY)

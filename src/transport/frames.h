@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "packet/template.h"
 
+struct frames_memory_net;
+
 // Send times: the transport stores the microsecond clock (clock_mono_ns() / 1000, low 32 bits, 0 replaced by
 // 1) into stamps[desc.stamp] just before it hands the frame to the kernel. May be NULL.
 typedef _Atomic uint32_t frame_stamp;
@@ -24,11 +26,15 @@ struct frames_config {
 	unsigned send_threads;     // 0: send in the caller's thread
 	bool large;                // a large scan: rings are worth their set-up
 	bool qdisc_bypass;
-	int privileged_fds[4]; // sockets opened before rights were dropped, by transport; -1 where none
+	// Sockets opened before rights were dropped; -1 where none. afpacket: [0] the packet socket. rawip:
+	// [0] IPv4 TCP (sends too), [1] ICMP, [2] IPv6 TCP (sends too), [3] ICMPv6. When all that is wanted
+	// is there it is used, and closed by close(); else open() opens its own.
+	int privileged_fds[4];
 	// --packet-trace: called for every frame sent and received, from the caller's thread only
 	// (send_threads is 0 then).
 	void (*trace)(void *ctx, bool sent, const uint8_t *data, size_t len, uint16_t ethertype);
 	void *trace_ctx;
+	const struct frames_memory_net *memory; // the memory transport's other side (frames_memory.h)
 };
 
 // One received packet, from its network header on. Valid until the next call of recv.
@@ -36,8 +42,8 @@ struct frame_reply {
 	const uint8_t *data;
 	uint32_t len;
 	uint16_t ethertype;
-	uint32_t ifindex;
-	int64_t time_ns; // clock_mono_ns() at or near arrival
+	uint32_t ifindex; // 0: not known (rawip, IPv4)
+	int64_t time_ns;  // clock_mono_ns() at or near arrival
 };
 
 struct frames_stats {

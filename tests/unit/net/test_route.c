@@ -13,7 +13,7 @@
 
 #include "net/neigh.h"
 #include "net/route.h"
-#include "unit/net/lab.h"
+#include "support/lab.h"
 
 struct path_case {
 	const char *dst;

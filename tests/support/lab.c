@@ -1,4 +1,4 @@
-#include "unit/net/lab.h"
+#include "support/lab.h"
 
 #include <errno.h>
 #include <fcntl.h>
