@@ -219,7 +219,7 @@ static void test_neighbours(void **state)
 	struct err_text e;
 	for (int again = 0; again < 2; again++) {
 		memset(q[0].mac, 0, 6);
-		assert_int_equal(neigh_resolve(q, 3, 200000000, &e), 0);
+		assert_int_equal(neigh_resolve(q, 3, 500000000, &e), 0);
 		assert_true(q[0].resolved);
 		assert_true(q[1].resolved);
 		assert_false(q[2].resolved);

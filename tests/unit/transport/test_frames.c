@@ -24,7 +24,7 @@
 
 #define OPEN_PORT 443
 #define PROBES    40 // of each family
-#define ERRORS    5
+#define ERRORS    3  // a kernel tells of an unreachable network but about five times in a row
 
 enum { HOP_V4, HOP_V6, HOP_LO4, HOP_LO6, HOP_LINK6, HOPS };
 
@@ -64,7 +64,7 @@ static void hop_make(struct frame_hop *h, const struct net_table *t, const char 
 	if (!link || p.local)
 		return;
 	struct neigh_query q = {.addr = a, .ifindex = p.link->ifindex};
-	assert_int_equal(neigh_resolve(&q, 1, NS_PER_S, &e), 0);
+	assert_int_equal(neigh_resolve(&q, 1, 10 * NS_PER_S, &e), 0);
 	assert_true(q.resolved);
 	h->has_link = true;
 	memcpy(h->dst_mac, q.mac, 6);
@@ -142,7 +142,7 @@ static void reply_count(const struct bench *b, const struct target *t, const str
 		out->wrong_time++;
 }
 
-// Sends `n` probes to the target (ports from OPEN_PORT on) and collects what comes back within a second.
+// Sends `n` probes to the target (ports from OPEN_PORT on) and collects what comes back.
 static void exchange(struct bench *b, const struct frames_ops *ops, struct frames *f, const struct target *t,
 		     unsigned n, struct tally *out)
 {
@@ -153,7 +153,7 @@ static void exchange(struct bench *b, const struct frames_ops *ops, struct frame
 		desc_make(b, t, i, &d[i]);
 	for (unsigned done = 0, taken; done < n; done += taken)
 		assert_int_equal(ops->send(f, d + done, n - done, &taken), 0);
-	int64_t end = clock_mono_ns() + NS_PER_S;
+	int64_t end = clock_mono_ns() + 10 * NS_PER_S;
 	while (out->alive < n && clock_mono_ns() < end) {
 		struct pollfd p = {.fd = ops->fd(f), .events = POLLIN};
 		poll(&p, 1, 100);
@@ -317,7 +317,7 @@ static void run_variant(const struct variant *v)
 	assert_int_equal(ops->close(f), 0);
 }
 
-// A new peer each time: a kernel tells of an unreachable network but five times in a row.
+// A new peer each time, whose limit on errors is not yet used up.
 static void test_variants(void **state)
 {
 	(void)state;
