@@ -278,6 +278,11 @@ int fanout_flush(struct fanout *f)
 	return first_error(f);
 }
 
+bool fanout_pending(const struct fanout *f)
+{
+	return !f->ring && f->dirty;
+}
+
 int fanout_close(struct fanout *f, const struct scan_summary *sum, size_t *failed)
 {
 	int rc = 0;

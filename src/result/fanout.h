@@ -41,6 +41,10 @@ int fanout_host(struct fanout *f, const struct host_result *h);
 // Flushes the targets (with a queue: wakes the thread). Without a queue, call it at least every 0.1 s.
 int fanout_flush(struct fanout *f);
 
+// Without a queue: will the next flush write something? The progress line must be off the screen then. With a
+// queue nobody can tell; do not draw on the terminal that the thread writes to.
+bool fanout_pending(const struct fanout *f);
+
 // Waits for the queue to drain, closes every target, frees. Returns the first error of any target; `failed`
 // (may be NULL) is then the target's index.
 int fanout_close(struct fanout *f, const struct scan_summary *sum, size_t *failed);

@@ -101,14 +101,27 @@ int hosts_answer(struct hosts *h, const struct record *r)
 			r->late && !is_new);
 }
 
+// Hosts that never answered must not take the room of those that do: they get half of it.
+static struct host *get_quiet(struct hosts *h, const struct addr *a, bool may_start)
+{
+	bool is_new;
+
+	return may_start && h->count < h->cfg.cap_hosts / 2 ? hosts_get(h, a, &is_new) : hosts_find(h, a);
+}
+
+static int quiet_missing(struct hosts *h, bool wanted)
+{
+	h->dropped += wanted;
+	return wanted ? ERR_LIMIT : 0;
+}
+
 int hosts_silent(struct hosts *h, const struct addr *a, uint8_t proto, uint16_t port, uint8_t state,
 		 uint8_t reason)
 {
-	bool is_new;
-	struct host *host = h->cfg.keep_silent ? hosts_get(h, a, &is_new) : hosts_find(h, a);
+	struct host *host = get_quiet(h, a, h->cfg.keep_silent);
 
 	if (!host)
-		return h->cfg.keep_silent ? ERR_LIMIT : 0;
+		return quiet_missing(h, h->cfg.keep_silent);
 	return put_port(h, host, &(struct port_result){port, proto, state, reason, 0, 0}, false);
 }
 
@@ -134,11 +147,10 @@ int hosts_up(struct hosts *h, const struct addr *a, const struct host_sign *sign
 
 int hosts_down(struct hosts *h, const struct addr *a, uint8_t reason)
 {
-	bool is_new;
-	struct host *host = h->cfg.keep_down ? hosts_get(h, a, &is_new) : hosts_find(h, a);
+	struct host *host = get_quiet(h, a, h->cfg.keep_down);
 
 	if (!host)
-		return h->cfg.keep_down ? ERR_LIMIT : 0;
+		return quiet_missing(h, h->cfg.keep_down);
 	if (host->flags & FLAG_UP)
 		return 0;
 	host->flags |= FLAG_DOWN;
@@ -157,35 +169,34 @@ static void set_name(char **have, const char *name)
 int hosts_name(struct hosts *h, const struct addr *a, const char *asked, const char *ptr_name)
 {
 	bool is_new;
-	struct host *host = hosts_get(h, a, &is_new);
+	struct host *host = asked ? hosts_get(h, a, &is_new) : hosts_find(h, a);
 	struct host_extra *x = host ? host_extra(h, host) : NULL;
 
 	if (!x)
-		return ERR_LIMIT;
+		return host || asked ? ERR_LIMIT : 0;
 	set_name(&x->asked, asked);
 	set_name(&x->ptr_name, ptr_name);
 	return 0;
 }
 
-static int set_flag(struct hosts *h, const struct addr *a, enum host_flag flag)
+int hosts_timed_out(struct hosts *h, const struct addr *a)
 {
 	bool is_new;
 	struct host *host = hosts_get(h, a, &is_new);
 
 	if (!host)
 		return ERR_LIMIT;
-	host->flags |= (uint8_t)flag;
+	host->flags |= FLAG_TIMED_OUT;
 	return 0;
-}
-
-int hosts_timed_out(struct hosts *h, const struct addr *a)
-{
-	return set_flag(h, a, FLAG_TIMED_OUT);
 }
 
 int hosts_limited(struct hosts *h, const struct addr *a, bool icmp)
 {
-	return set_flag(h, a, icmp ? FLAG_ICMP_LIMITED : FLAG_RST_LIMITED);
+	struct host *host = hosts_find(h, a);
+
+	if (host)
+		host->flags |= icmp ? FLAG_ICMP_LIMITED : FLAG_RST_LIMITED;
+	return 0;
 }
 
 void hosts_interrupted(struct hosts *h)

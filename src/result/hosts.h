@@ -22,10 +22,11 @@ struct hosts_config {
 	unsigned verbose, debug; // more of a state is listed: 25 × (1 + verbose + 20 × debug)
 	bool open_only;          // list open and open|filtered alone
 	bool assume_up;          // -Pn: a host about which nothing speaks is up ("user-set")
-	bool keep_silent;        // hosts_silent starts a host; else it only adds to a known one
-	bool keep_down;          // hosts_down starts a host
-	size_t cap_hosts;        // 0: 2^20
-	size_t cap_bytes;        // of all memory; 0: 1 GiB
+	bool keep_silent; // hosts_silent starts a host (up to half of cap_hosts), else only adds to a known
+			  // one
+	bool keep_down;   // hosts_down starts a host, likewise
+	size_t cap_hosts; // 0: 2^20
+	size_t cap_bytes; // of all memory; 0: 1 GiB
 	int64_t start_wall_ns;
 };
 
@@ -57,10 +58,11 @@ struct host_sign {
 };
 int hosts_up(struct hosts *h, const struct addr *a, const struct host_sign *sign);
 int hosts_down(struct hosts *h, const struct addr *a, uint8_t reason);
-// Copies the names; either may be NULL, which leaves what is known.
+// Copies the names; either may be NULL, which leaves what is known. A reverse name alone does not start a
+// host.
 int hosts_name(struct hosts *h, const struct addr *a, const char *asked, const char *ptr_name);
 int hosts_timed_out(struct hosts *h, const struct addr *a);
-// The host limits the rate of its resets, or of its ICMP errors.
+// A known host limits the rate of its resets, or of its ICMP errors.
 int hosts_limited(struct hosts *h, const struct addr *a, bool icmp);
 // From now on hosts taken out are not done: what is missing of them is not counted as silent.
 void hosts_interrupted(struct hosts *h);

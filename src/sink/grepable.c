@@ -34,6 +34,8 @@ static int grepable_open(struct sink **out, const struct sink_config *cfg, struc
 	struct sink *s = calloc(1, sizeof(*s));
 
 	if (!s || writer_open(&s->w, cfg->fd) != 0) {
+		if (s)
+			(void)writer_close(&s->w);
 		free(s);
 		return err_set(e, -ENOMEM, "no memory for %s", cfg->path);
 	}

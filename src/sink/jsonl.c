@@ -50,7 +50,7 @@ no_memory:
 	if (s && s->gen)
 		yajl_gen_free(s->gen);
 	if (s)
-		free(s->w.data);
+		(void)writer_close(&s->w);
 	free(s);
 	return err_set(e, -ENOMEM, "no memory for %s", cfg->path);
 }

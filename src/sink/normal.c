@@ -21,6 +21,8 @@ static int normal_open(struct sink **out, const struct sink_config *cfg, struct 
 	char when[FORMAT_TIME_MAX];
 
 	if (!s || writer_open(&s->w, cfg->fd) != 0) {
+		if (s)
+			(void)writer_close(&s->w);
 		free(s);
 		return err_set(e, -ENOMEM, "no memory for %s", cfg->path);
 	}

@@ -155,7 +155,7 @@ static int xml_open(struct sink **out, const struct sink_config *cfg, struct err
 	return 0;
 no_memory:
 	if (s)
-		free(s->w.data);
+		(void)writer_close(&s->w);
 	free(s);
 	return err_set(e, -ENOMEM, "no memory for %s", cfg->path);
 }

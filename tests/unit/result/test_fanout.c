@@ -169,8 +169,11 @@ static void test_error_of_close(void **state)
 
 	assert_int_equal(fanout_flush(f), 0);
 	assert_int_equal(t[0].flushes, 0); // nothing was written
+	assert_false(fanout_pending(f));
 	fanout_record(f, &(struct record){.port = 1});
+	assert_true(fanout_pending(f));
 	assert_int_equal(fanout_flush(f), 0);
+	assert_false(fanout_pending(f));
 	assert_int_equal(t[0].flushes, 1);
 	assert_int_equal(fanout_close(f, &sum, &failed), -EIO);
 	assert_int_equal(failed, 1);

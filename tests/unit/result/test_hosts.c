@@ -337,6 +337,31 @@ static void test_caps(void **state)
 	assert_int_equal(st.dropped, 5);
 	hosts_free(h);
 
+	// Silent and dead hosts leave half of the room to those that answer.
+	cfg.keep_down = cfg.keep_silent = true;
+	h = hosts_new(&cfg);
+	for (uint32_t i = 0; i < 20; i++) {
+		struct addr a = addr_v4(100 + i);
+		int rc = i % 2 ? hosts_down(h, &a, REASON_NO_RESPONSE)
+			       : hosts_silent(h, &a, 0, 1, STATE_FILTERED, REASON_NO_RESPONSE);
+		assert_int_equal(rc, i < 5 ? 0 : ERR_LIMIT);
+	}
+	for (uint32_t i = 0; i < 5; i++)
+		put(h, i, 80, STATE_OPEN, REASON_SYN_ACK, false);
+	hosts_stats(h, &st);
+	assert_int_equal(st.hosts, 10);
+	assert_int_equal(st.dropped, 15);
+	hosts_free(h);
+	cfg.keep_down = cfg.keep_silent = false;
+
+	// A name, or a limit, of a host that was reported does not start it anew.
+	h = hosts_new(&cfg);
+	struct addr gone = addr_v4(200);
+	assert_int_equal(hosts_name(h, &gone, NULL, "late.example"), 0);
+	assert_int_equal(hosts_limited(h, &gone, true), 0);
+	assert_false(hosts_finish(h, &gone, &r));
+	hosts_free(h);
+
 	cfg.cap_hosts = 0;
 	cfg.cap_bytes = 600000; // a chunk of hosts and some ports
 	h = hosts_new(&cfg);
