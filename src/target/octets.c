@@ -122,51 +122,64 @@ void octets_mask(struct octets *o, unsigned prefix)
 	}
 }
 
-// Octets behind `pivot` are full, so a run of the pivot's values is one range for each choice of those
-// before.
-static uint64_t count_ranges(const struct octets *o, int pivot)
-{
-	uint64_t runs = 0, choices = 1;
+// Consecutive values of an octet.
+struct run {
+	uint8_t from, to;
+};
 
-	for (unsigned value = 0; value < 256; value++)
-		runs += has(o, pivot, value) && (value == 0 || !has(o, pivot, value - 1));
+static unsigned find_runs(const struct octets *o, int pivot, struct run runs[128])
+{
+	unsigned count = 0;
+
+	for (unsigned value = 0; value < 256; value++) {
+		if (!has(o, pivot, value))
+			continue;
+		if (value == 0 || !has(o, pivot, value - 1))
+			runs[count++].from = (uint8_t)value;
+		runs[count - 1].to = (uint8_t)value;
+	}
+	return count;
+}
+
+static uint64_t count_choices(const struct octets *o, int pivot)
+{
+	uint64_t choices = 1;
+
 	for (int octet = 0; octet < pivot; octet++) {
 		uint64_t values = 0;
-		for (unsigned value = 0; value < 256; value++)
-			values += has(o, octet, value);
+		for (unsigned i = 0; i < 4; i++)
+			values += (uint64_t)__builtin_popcountll(o->sets[octet][i]);
 		choices *= values;
 	}
-	return runs * choices;
+	return choices;
 }
 
 // The ranges of one choice of the octets before the pivot, whose values are in `base`.
-static int add_runs(const struct octets *o, int pivot, uint32_t base, struct addrset *set)
+static int add_runs(const struct run *runs, unsigned count, unsigned shift, uint32_t base,
+		    struct addrset *set)
 {
-	unsigned shift = 24 - 8 * (unsigned)pivot;
+	uint32_t behind = (uint32_t)((1ULL << shift) - 1);
 
-	for (unsigned from = 0; from < 256; from++) {
-		unsigned to = from;
-		if (!has(o, pivot, from))
-			continue;
-		while (to < 255 && has(o, pivot, to + 1))
-			to++;
-		struct addr first = addr_v4(base | from << shift);
-		struct addr last = addr_v4(base | to << shift | (uint32_t)((1ULL << shift) - 1));
+	for (unsigned i = 0; i < count; i++) {
+		struct addr first = addr_v4(base | (uint32_t)runs[i].from << shift);
+		struct addr last = addr_v4(base | (uint32_t)runs[i].to << shift | behind);
 		int r = addrset_add(set, &first, &last);
 		if (r != 0)
 			return r;
-		from = to;
 	}
 	return 0;
 }
 
 int octets_add(const struct octets *o, struct addrset *set)
 {
-	int pivot = 3;
+	struct run runs[128];
+	int pivot =
+		3; // octets behind it are full, so a run of its values is one range for each choice before
 
 	while (pivot > 0 && is_full(o, pivot))
 		pivot--;
-	if (count_ranges(o, pivot) > OCTETS_RANGES_MAX)
+	unsigned count = find_runs(o, pivot, runs), shift = 24 - 8 * (unsigned)pivot;
+	if (count * count_choices(o, pivot) > OCTETS_RANGES_MAX)
 		return ERR_LIMIT;
 	// Counts through the octets before the pivot like through the digits of a number.
 	uint32_t prefixes = 1U << 8 * (unsigned)pivot;
@@ -179,7 +192,7 @@ int octets_add(const struct octets *o, struct addrset *set)
 			prefix |= (1U << 8 * (unsigned)(pivot - 1 - octet)) - 1;
 			continue;
 		}
-		int r = add_runs(o, pivot, base, set);
+		int r = add_runs(runs, count, shift, base, set);
 		if (r != 0)
 			return r;
 	}

@@ -99,32 +99,36 @@ static bool looks_numeric(const char *label, size_t len)
 	       2 + strspn(label + 2, "0123456789abcdefABCDEF") >= len;
 }
 
+static const char *label_fault(const char *label, size_t len, bool last)
+{
+	if (len == 0 || len > LABEL_MAX)
+		return "a part of the host name is empty or longer than 63 characters";
+	for (size_t i = 0; i < len; i++) {
+		if (!isalnum((unsigned char)label[i]) && label[i] != '-' && label[i] != '_')
+			return "neither an address nor a host name";
+	}
+	if (label[0] == '-' || label[len - 1] == '-')
+		return "a part of the host name begins or ends with a hyphen";
+	if (last && looks_numeric(label, len))
+		return "neither an IPv4 address (four parts) nor a host name (does not end in a number)";
+	return NULL;
+}
+
 // What is wrong with a host name of `len` bytes, or NULL.
 static const char *name_fault(const char *name, size_t len)
 {
-	size_t start = 0;
-
 	if (len != 0 && name[len - 1] == '.')
 		len--;
 	if (len == 0 || len > NAME_BYTES)
 		return "a host name has 1 to 253 characters";
-	for (size_t i = 0; i <= len; i++) {
-		if (i < len && name[i] != '.') {
-			if (!isalnum((unsigned char)name[i]) && name[i] != '-' && name[i] != '_')
-				return "neither an address nor a host name";
-			continue;
-		}
-		if (i == start || i - start > LABEL_MAX)
-			return "a part of the host name is empty or longer than 63 characters";
-		if (name[start] == '-' || name[i - 1] == '-')
-			return "a part of the host name begins or ends with a hyphen";
-		if (i == len && looks_numeric(name + start, i - start))
-			return "neither an IPv4 address (four parts) nor a host name (which does not end in "
-			       "a "
-			       "number)";
-		start = i + 1;
+	for (const char *label = name, *end = name + len;;) {
+		const char *dot = memchr(label, '.', (size_t)(end - label));
+		const char *fault =
+			label_fault(label, (size_t)((dot != NULL ? dot : end) - label), dot == NULL);
+		if (fault != NULL || dot == NULL)
+			return fault;
+		label = dot + 1;
 	}
-	return NULL;
 }
 
 static int parse_name(const char *text, struct target_name *name, struct err_text *e)

@@ -17,8 +17,18 @@ struct sorted_slot {
 	uint32_t index;
 };
 
+// Slices of the address set, of each of which one address is in a sampled space: the first `longer` of them
+// hold width + 1 addresses, the others width.
+struct slices {
+	uint64_t count; // 0: the space is not sampled
+	uint64_t longer;
+	u128 width;
+	struct hash_key key;
+};
+
 struct space {
 	const struct addrset *addresses;
+	struct slices slices;
 	struct space_slot *slots;
 	struct recip by_slots;
 	uint64_t count;
@@ -73,8 +83,50 @@ static int build_inverse(struct space *s, struct err_text *e)
 	return build_tables(s, count);
 }
 
-int space_new(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
-	      uint32_t slot_count, struct err_text *e)
+static void slice_addresses(struct slices *s, u128 addresses, uint32_t slot_count, const struct hash_key *key)
+{
+	s->count = COUNT_MAX / slot_count;
+	s->longer = (uint64_t)(addresses % s->count);
+	s->width = addresses / s->count;
+	s->key = *key;
+}
+
+// The index in the set of the address that the sample takes from a slice.
+static u128 slice_choice(const struct slices *s, uint64_t slice)
+{
+	u128 first = s->width * slice + (slice < s->longer ? slice : s->longer);
+	uint64_t high[2] = {slice, 1}, low[2] = {slice, 2};
+	u128 drawn =
+		(u128)hash_keyed(&s->key, high, sizeof(high)) << 64 | hash_keyed(&s->key, low, sizeof(low));
+
+	return first + drawn % (s->width + (slice < s->longer));
+}
+
+// The slice that holds an index of the set, when the sample takes this very address.
+static bool slice_of(const struct slices *s, u128 index, uint64_t *slice)
+{
+	u128 in_longer = (s->width + 1) * s->longer;
+
+	if (index < in_longer)
+		*slice = (uint64_t)(index / (s->width + 1));
+	else
+		*slice = s->longer + (uint64_t)((index - in_longer) / s->width);
+	return *slice < s->count && slice_choice(s, *slice) == index;
+}
+
+static int fill(struct space *s, const struct space_slot *slots, uint32_t slot_count, struct err_text *e)
+{
+	s->by_slots = recip_of(slot_count);
+	s->slots = malloc(slot_count * sizeof(*s->slots));
+	s->sorted = malloc(slot_count * sizeof(*s->sorted));
+	if (s->slots == NULL || s->sorted == NULL)
+		return -ENOMEM;
+	memcpy(s->slots, slots, slot_count * sizeof(*s->slots));
+	return build_inverse(s, e);
+}
+
+int space_new_sampled(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
+		      uint32_t slot_count, const struct hash_key *key, struct err_text *e)
 {
 	u128 count = addrset_count(addresses);
 
@@ -82,31 +134,33 @@ int space_new(struct space **out, const struct addrset *addresses, const struct 
 	if (slot_count == 0 || slot_count > SLOTS_MAX)
 		return err_set(e, ERR_RANGE, "%u ports and techniques: expected 1 to %u", slot_count,
 			       SLOTS_MAX);
-	if (count > COUNT_MAX / slot_count)
+	bool too_many = count > COUNT_MAX / slot_count;
+	if (too_many && key == NULL)
 		return err_set(
 			e, ERR_LIMIT,
 			"more than 2^63 probes (about 2^%.0f addresses, %u ports each): name a smaller "
-			"range",
+			"range, or --max-probes for a sample",
 			__builtin_log2((double)count), slot_count);
 	struct space *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return -ENOMEM;
 	s->addresses = addresses;
-	s->count = (uint64_t)count * slot_count;
-	s->by_slots = recip_of(slot_count);
-	s->slots = malloc(slot_count * sizeof(*s->slots));
-	s->sorted = malloc(slot_count * sizeof(*s->sorted));
-	int r = -ENOMEM;
-	if (s->slots != NULL && s->sorted != NULL) {
-		memcpy(s->slots, slots, slot_count * sizeof(*s->slots));
-		r = build_inverse(s, e);
-	}
+	if (too_many)
+		slice_addresses(&s->slices, count, slot_count, key);
+	s->count = (too_many ? s->slices.count : (uint64_t)count) * slot_count;
+	int r = fill(s, slots, slot_count, e);
 	if (r != 0) {
 		space_free(s);
 		return r;
 	}
 	*out = s;
 	return 0;
+}
+
+int space_new(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
+	      uint32_t slot_count, struct err_text *e)
+{
+	return space_new_sampled(out, addresses, slots, slot_count, NULL, e);
 }
 
 void space_free(struct space *s)
@@ -142,7 +196,9 @@ void space_at(const struct space *s, uint64_t index, struct space_item *out)
 	out->addr_index = recip_div(&s->by_slots, index, &slot);
 	out->slot_index = (uint32_t)slot;
 	out->slot = s->slots[slot];
-	addrset_at(s->addresses, out->addr_index, &out->addr);
+	addrset_at(s->addresses,
+		   s->slices.count == 0 ? out->addr_index : slice_choice(&s->slices, out->addr_index),
+		   &out->addr);
 }
 
 static bool find_slot(const struct space *s, uint32_t key, uint32_t *index)
@@ -172,9 +228,14 @@ bool space_index(const struct space *s, const struct addr *a, uint8_t technique,
 {
 	uint32_t slot;
 	u128 address;
+	uint64_t slice;
 
 	if (!find_slot(s, slot_key(technique, port), &slot) || !addrset_index(s->addresses, a, &address))
 		return false;
-	*index = (uint64_t)address * s->by_slots.divisor + slot;
+	if (s->slices.count == 0)
+		slice = (uint64_t)address;
+	else if (!slice_of(&s->slices, address, &slice))
+		return false;
+	*index = slice * s->by_slots.divisor + slot;
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "target/addrset.h"
 
 // One entry of the port axis: a technique (an index into probe/registry) and its port (0 where it has none).
@@ -20,6 +21,11 @@ struct space;
 // above 2^63.
 int space_new(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
 	      uint32_t slot_count, struct err_text *e) MUST_CHECK;
+// The same, but where space_new gives ERR_LIMIT the space holds a keyed sample of the addresses, one from
+// each of equal slices of the set, as many as fit: for --max-probes. Other addresses are not in it. Of a set
+// that saturates (above 2^127) only the first 2^127 addresses take part.
+int space_new_sampled(struct space **out, const struct addrset *addresses, const struct space_slot *slots,
+		      uint32_t slot_count, const struct hash_key *key, struct err_text *e) MUST_CHECK;
 void space_free(struct space *s);
 
 uint64_t space_count(const struct space *s);
@@ -28,7 +34,7 @@ const struct space_slot *space_slots(const struct space *s);
 
 struct space_item {
 	struct addr addr;
-	uint64_t addr_index;
+	uint64_t addr_index; // among the space's addresses
 	uint32_t slot_index;
 	struct space_slot slot;
 };

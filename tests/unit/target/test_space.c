@@ -133,6 +133,66 @@ static void test_limits(void **state)
 	free(slots);
 }
 
+// A sample holds one address of each slice, in order, without repeats, and its inverse knows nothing else.
+static void test_sampled(void **state)
+{
+	static const struct {
+		const char *first, *last;
+		uint32_t slots;
+	} cases[] = {
+		{"2001:db8::", "2001:db8::8000:0:0:0", 1}, // one too many
+		{"2001:db8::", "2001:db8:0:1:7fff::", 2},
+		{"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 1000},
+		{"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 3},
+	};
+	struct space_slot *slots = calloc(1000, sizeof(*slots));
+	uint64_t seed = 6;
+	struct hash_key key;
+
+	(void)state;
+	hash_key_make(&key, &seed, "sample");
+	for (uint16_t i = 0; i < 1000; i++)
+		slots[i].port = i;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct addrset *set = set_of(cases[i].first, cases[i].last);
+		struct space *s;
+		uint64_t back, outside = 0;
+		assert_int_equal(space_new_sampled(&s, set, slots, cases[i].slots, &key, NULL), 0);
+		uint64_t count = space_count(s), strides = 50000;
+		assert_true(count <= 1ULL << 63 && count > (1ULL << 63) - cases[i].slots);
+		struct addr previous = {0};
+		for (uint64_t k = 0; k <= strides; k++) {
+			uint64_t index = k < strides ? count / strides * k : count - 1;
+			struct space_item item;
+			space_at(s, index, &item);
+			assert_true(addrset_contains(set, &item.addr));
+			assert_true(space_index(s, &item.addr, 0, item.slot.port, &back) && back == index);
+			assert_true(k == 0 || addr_compare(&previous, &item.addr) < 0);
+			previous = item.addr;
+			item.addr.lo ^= 1; // hardly ever in the sample, except where it is the whole
+			outside += !space_index(s, &item.addr, 0, item.slot.port, &back);
+		}
+		assert_true(i == 0 || outside > strides / 4);
+		space_free(s);
+		addrset_free(set);
+	}
+	free(slots);
+}
+
+static void test_small_set_is_not_sampled(void **state)
+{
+	struct addrset *set = set_of("198.18.0.0", "198.18.0.9");
+	struct space_slot slot = {80, 0};
+	struct hash_key key = {{1}};
+	struct space *s;
+
+	(void)state;
+	assert_int_equal(space_new_sampled(&s, set, &slot, 1, &key, NULL), 0);
+	assert_true(space_count(s) == 10);
+	space_free(s);
+	addrset_free(set);
+}
+
 static void test_slot_twice(void **state)
 {
 	struct space_slot slots[] = {{80, 0}, {80, 1}, {80, 0}};
@@ -168,9 +228,13 @@ static void test_no_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_limits),       cmocka_unit_test(test_slot_twice),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_slot_twice),
 		cmocka_unit_test(test_no_addresses),
+		cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_small_set_is_not_sampled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
