@@ -304,7 +304,7 @@ int main(int argc, char **argv)
 	static struct box box = {.seed = 1, .armed_ns = UINT64_MAX};
 	int rc;
 
-	if (argc < 2 || parse(&box, argv) < 0)
+	if (argc < 1 || parse(&box, argv) < 0)
 		return 2;
 	rc = open_box(&box);
 	if (rc == 0) {
