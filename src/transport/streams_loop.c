@@ -17,22 +17,6 @@
 #define RETRY_NS   (3 * NS_PER_MS) // between tries when the system is short of something
 #define GIVE_UP_NS (10 * NS_PER_S) // such a shortage with nothing of ours in flight is not going away
 
-enum slot_state {
-	SLOT_FREE,    // no descriptor
-	SLOT_IDLE,    // a socket that can connect
-	SLOT_WAITING, // a connect in progress, in the poller and the heap
-};
-
-struct slot {
-	struct stream_job job;
-	int64_t start_ns;
-	int fd;
-	uint32_t next; // in the free or an idle list
-	uint8_t state; // enum slot_state
-	uint8_t family;
-	bool watched; // the poller knows the descriptor
-};
-
 struct stream_loop {
 	const struct poller_ops *ops;
 	struct poller *poller;
@@ -43,10 +27,8 @@ struct stream_loop {
 	_Atomic bool asleep, stop, hungry; // hungry: a submit found the ring of jobs full
 
 	// the loop's own
-	_Alignas(64) struct slot *slots;
+	_Alignas(64) struct slot_table table;
 	struct timer_heap heap;
-	uint32_t free_head, idle_head[2]; // SLOT_NONE ends a list
-	uint32_t waiting;
 	unsigned batch_len, batch_at;
 	unsigned out_len;
 	int broken;    // errno of a poller that failed: whatever is left ends as STREAM_ERROR
@@ -64,79 +46,9 @@ struct stream_loop {
 	uint64_t taken;
 };
 
-#define SLOT_NONE UINT32_MAX
-
 static void count(_Atomic uint64_t *c)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1, memory_order_relaxed);
-}
-
-// ---- slots
-
-static void list_push(struct stream_loop *l, uint32_t *head, uint32_t slot)
-{
-	l->slots[slot].next = *head;
-	*head = slot;
-}
-
-static uint32_t list_pop(struct stream_loop *l, uint32_t *head)
-{
-	uint32_t slot = *head;
-	if (slot != SLOT_NONE)
-		*head = l->slots[slot].next;
-	return slot;
-}
-
-static void slot_set(struct stream_loop *l, uint32_t slot, enum slot_state state)
-{
-	struct slot *s = &l->slots[slot];
-	if (s->state == SLOT_WAITING)
-		l->waiting--;
-	s->state = (uint8_t)state;
-	if (state == SLOT_WAITING)
-		l->waiting++;
-	else
-		list_push(l, state == SLOT_FREE ? &l->free_head : &l->idle_head[s->family], slot);
-}
-
-static void slot_close(struct stream_loop *l, uint32_t slot)
-{
-	struct slot *s = &l->slots[slot];
-	close(s->fd);
-	s->fd = -1;
-	s->watched = false;
-	slot_set(l, slot, SLOT_FREE);
-}
-
-// Opens a socket in a free slot: 0 or the positive errno.
-static int slot_open(struct stream_loop *l, enum addr_family family, uint32_t *out)
-{
-	if (l->free_head == SLOT_NONE)
-		return EMFILE;
-	int fd = stream_socket(l->maker, family);
-	if (fd < 0)
-		return -fd;
-	*out = list_pop(l, &l->free_head);
-	l->slots[*out].fd = fd;
-	l->slots[*out].family = (uint8_t)family;
-	return 0;
-}
-
-// Takes a slot with a socket of the family off the lists: 0 or the positive errno.
-static int slot_take(struct stream_loop *l, enum addr_family family, uint32_t *out)
-{
-	*out = list_pop(l, &l->idle_head[family]);
-	if (*out != SLOT_NONE)
-		return 0;
-	int err = slot_open(l, family, out);
-	if (err != EMFILE && err != ENFILE)
-		return err;
-	// An idle socket of the other family makes room.
-	uint32_t other = list_pop(l, &l->idle_head[!family]);
-	if (other == SLOT_NONE)
-		return err;
-	slot_close(l, other);
-	return slot_open(l, family, out);
 }
 
 // ---- results
@@ -175,7 +87,7 @@ static bool is_reusable(const struct stream_loop *l, const struct slot *s)
 // The connect has ended by itself; unless it succeeded, the kernel has left the socket as new.
 static void finish(struct stream_loop *l, uint32_t slot, int err)
 {
-	struct slot *s = &l->slots[slot];
+	struct slot *s = &l->table.slots[slot];
 	enum stream_outcome outcome = stream_outcome_of(err);
 	timer_heap_remove(&l->heap, slot);
 	emit(l, &s->job, outcome, outcome == STREAM_CONNECTED ? 0 : err, s->start_ns);
@@ -185,15 +97,15 @@ static void finish(struct stream_loop *l, uint32_t slot, int err)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	}
 	if (outcome == STREAM_CONNECTED || !is_reusable(l, s))
-		slot_close(l, slot);
+		slot_close(&l->table, slot);
 	else
-		slot_set(l, slot, SLOT_IDLE);
+		slot_set(&l->table, slot, SLOT_IDLE);
 }
 
 // The connect is broken off by us.
 static void abandon(struct stream_loop *l, uint32_t slot, int err)
 {
-	stream_reset(l->slots[slot].fd);
+	stream_reset(l->table.slots[slot].fd);
 	finish(l, slot, err);
 }
 
@@ -209,7 +121,7 @@ static int collect(const struct slot *s)
 
 static void wait_for(struct stream_loop *l, uint32_t slot)
 {
-	struct slot *s = &l->slots[slot];
+	struct slot *s = &l->table.slots[slot];
 	int err = stream_take_error(s->fd);
 	if (err) {
 		abandon(l, slot, err);
@@ -217,12 +129,12 @@ static void wait_for(struct stream_loop *l, uint32_t slot)
 	}
 	int rc = l->ops->watch(l->poller, s->fd, slot, s->watched);
 	s->watched = rc == 0;
-	slot_set(l, slot, SLOT_WAITING);
+	slot_set(&l->table, slot, SLOT_WAITING);
 	if (rc) // cannot be watched (fs.epoll.max_user_watches): the deadline will ask it
 		count(&l->counters.waits_fds);
 	timer_heap_add(&l->heap, slot, s->start_ns + s->job.timeout_ns);
-	if (l->waiting > atomic_load_explicit(&l->counters.in_flight_max, memory_order_relaxed))
-		atomic_store_explicit(&l->counters.in_flight_max, l->waiting, memory_order_relaxed);
+	if (l->table.waiting > atomic_load_explicit(&l->counters.in_flight_max, memory_order_relaxed))
+		atomic_store_explicit(&l->counters.in_flight_max, l->table.waiting, memory_order_relaxed);
 }
 
 // Returns the shortage that kept the job from being started, or 0 when it is under way or done.
@@ -234,14 +146,14 @@ static int start(struct stream_loop *l, const struct stream_job *job)
 	}
 	enum addr_family family = addr_is_v4(&job->dst) ? ADDR_V4 : ADDR_V6;
 	uint32_t slot;
-	int err = slot_take(l, family, &slot);
+	int err = slot_take(&l->table, family, &slot);
 	if (err) {
 		if (stream_is_shortage(err))
 			return err;
 		emit(l, job, STREAM_ERROR, err, clock_mono_ns());
 		return 0;
 	}
-	struct slot *s = &l->slots[slot];
+	struct slot *s = &l->table.slots[slot];
 	union stream_sockaddr to;
 	socklen_t len = stream_sockaddr(&job->dst, job->port, &to);
 	s->job = *job;
@@ -261,7 +173,7 @@ static int start(struct stream_loop *l, const struct stream_job *job)
 		return 0;
 	}
 	if (stream_is_shortage(err)) {
-		slot_close(l, slot);
+		slot_close(&l->table, slot);
 		return err;
 	}
 	count(&l->counters.connects);
@@ -270,11 +182,6 @@ static int start(struct stream_loop *l, const struct stream_job *job)
 }
 
 // ---- jobs
-
-static bool has_socket(const struct stream_loop *l)
-{
-	return l->free_head != SLOT_NONE || l->idle_head[0] != SLOT_NONE || l->idle_head[1] != SLOT_NONE;
-}
 
 static void tell_room(struct stream_loop *l)
 {
@@ -304,7 +211,7 @@ static void on_shortage(struct stream_loop *l, const struct stream_job *job, int
 		l->short_since_ns = now;
 		count(fds ? &l->counters.waits_fds : &l->counters.waits_ports);
 	}
-	if (l->waiting > 0)
+	if (l->table.waiting > 0)
 		l->short_since_ns = now;
 	if (now - l->short_since_ns < GIVE_UP_NS) {
 		l->retry_ns = now + RETRY_NS;
@@ -321,7 +228,7 @@ static void start_jobs(struct stream_loop *l, unsigned budget)
 	if (l->retry_ns && clock_mono_ns() < l->retry_ns)
 		return;
 	l->retry_ns = 0;
-	while (budget-- > 0 && has_socket(l) && next_job(l)) {
+	while (budget-- > 0 && slot_available(&l->table) && next_job(l)) {
 		const struct stream_job *job = &l->batch[l->batch_at];
 		int err = start(l, job);
 		if (err) {
@@ -337,7 +244,7 @@ static void start_jobs(struct stream_loop *l, unsigned budget)
 
 static int on_event(struct stream_loop *l, uint32_t slot)
 {
-	struct slot *s = &l->slots[slot];
+	struct slot *s = &l->table.slots[slot];
 	if (s->state != SLOT_WAITING)
 		return 0;
 	int err = collect(s);
@@ -372,7 +279,7 @@ static void expire(struct stream_loop *l)
 	int64_t now = clock_mono_ns();
 	while (timer_heap_next(&l->heap) <= now) {
 		uint32_t slot = l->heap.entries[0].slot;
-		struct slot *s = &l->slots[slot];
+		struct slot *s = &l->table.slots[slot];
 		int err = collect(s);
 		if (err != EALREADY) {
 			finish(l, slot, err);
@@ -385,7 +292,8 @@ static void expire(struct stream_loop *l)
 
 bool stream_loop_runnable(const struct stream_loop *l)
 {
-	return l->retry_ns == 0 && has_socket(l) && (l->batch_at < l->batch_len || ring_count(l->jobs) > 0);
+	return l->retry_ns == 0 && slot_available(&l->table) &&
+	       (l->batch_at < l->batch_len || ring_count(l->jobs) > 0);
 }
 
 int64_t stream_loop_next(const struct stream_loop *l)
@@ -443,7 +351,7 @@ void stream_loop_run(struct stream_loop *l, unsigned budget, bool block)
 	int rc = 0;
 	if (block)
 		rc = sleep_for_events(l);
-	else if (l->waiting > 0)
+	else if (l->table.waiting > 0)
 		rc = take_events(l, 0);
 	if (rc < 0)
 		break_down(l, -rc);
@@ -512,15 +420,10 @@ static int allocate(struct stream_loop *l, uint32_t slots)
 	l->results_cap = slots + JOBS_RING + JOBS_BATCH;
 	l->jobs = ring_new(JOBS_RING, sizeof(struct stream_job));
 	l->results = ring_new(l->results_cap + 1, sizeof(struct stream_result));
-	l->slots = calloc(slots, sizeof(*l->slots));
-	if (!l->jobs || !l->results || !l->slots)
+	if (!l->jobs || !l->results)
 		return -ENOMEM;
-	l->free_head = l->idle_head[0] = l->idle_head[1] = SLOT_NONE;
-	for (uint32_t i = slots; i-- > 0;) {
-		l->slots[i].fd = -1;
-		list_push(l, &l->free_head, i);
-	}
-	return timer_heap_init(&l->heap, slots);
+	int rc = slot_table_init(&l->table, l->maker, slots);
+	return rc ? rc : timer_heap_init(&l->heap, slots);
 }
 
 static int open_poller(struct stream_loop *l, uint32_t slots, struct err_text *e)
@@ -552,21 +455,11 @@ int stream_loop_open(struct stream_loop **out, const struct poller_ops *ops, con
 	return 0;
 }
 
-static void close_sockets(struct stream_loop *l)
-{
-	// results_cap is set before the slots exist
-	uint32_t slots = l->slots ? l->results_cap - JOBS_RING - JOBS_BATCH : 0;
-	for (uint32_t i = 0; i < slots; i++)
-		if (l->slots[i].fd >= 0)
-			close(l->slots[i].fd);
-	free(l->slots);
-}
-
 void stream_loop_close(struct stream_loop *l)
 {
 	if (l->poller)
 		l->ops->close(l->poller);
-	close_sockets(l);
+	slot_table_free(&l->table);
 	if (l->wake_fd >= 0)
 		close(l->wake_fd);
 	timer_heap_free(&l->heap);

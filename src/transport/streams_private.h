@@ -2,6 +2,7 @@
 //
 //   streams_pool.c    the contract's calls: rings to and from the workers, wake-ups, limits
 //   streams_loop.c    one worker's loop: jobs, sockets that are used again, deadlines
+//   streams_slots.c   its sockets, kept for the next connect
 //   streams_socket.c  making a socket, connecting it, what an errno means
 //   streams_timer.c   deadlines in a heap
 #pragma once
@@ -60,6 +61,45 @@ bool stream_no_source(const struct stream_maker *m, const struct addr *dst);
 enum stream_outcome stream_outcome_of(int err);
 // Local shortage that others' finishing or a little time mends.
 bool stream_is_shortage(int err);
+
+// ---- slots: the sockets of one loop, each free, idle or at work
+
+enum slot_state {
+	SLOT_FREE,    // no descriptor
+	SLOT_IDLE,    // a socket that can connect
+	SLOT_WAITING, // a connect in progress, in the poller and the heap
+};
+
+struct slot {
+	struct stream_job job;
+	int64_t start_ns;
+	int fd;
+	uint32_t next;  // in the free or an idle list
+	uint8_t state;  // enum slot_state
+	uint8_t family; // enum addr_family
+	bool watched;   // the poller knows the descriptor
+};
+
+struct slot_table {
+	const struct stream_maker *maker;
+	struct slot *slots;
+	uint32_t count, waiting;
+	uint32_t free_head, idle_head[2]; // lists; the idle ones by family
+};
+
+int slot_table_init(struct slot_table *t, const struct stream_maker *maker, uint32_t count) MUST_CHECK;
+void slot_table_free(struct slot_table *t); // closes the sockets
+
+// Could slot_take find one, descriptors permitting?
+bool slot_available(const struct slot_table *t);
+
+// Takes a slot with a socket of the family off the lists: 0 or the positive errno. An idle socket is used
+// first; when there is no room for a new one, an idle one of the other family makes it.
+int slot_take(struct slot_table *t, enum addr_family family, uint32_t *out) MUST_CHECK;
+
+// Changes the state of a slot that was taken; an idle one goes back to its list.
+void slot_set(struct slot_table *t, uint32_t slot, enum slot_state state);
+void slot_close(struct slot_table *t, uint32_t slot); // its socket; the slot is free then
 
 // ---- deadlines
 
