@@ -1,6 +1,8 @@
 """The keeper: one process per lab that builds it, holds its namespaces open, is the parent of its servers, and takes
 everything down when it is told to, when its owner dies, or when building fails."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -154,6 +156,15 @@ class Keeper:
         shutil.rmtree(self.where, ignore_errors=True)
 
 
+def forget(where):
+    """Removes a lab's directory, its lock, which the caller holds, and what they were in when this was the last."""
+    where = pathlib.Path(where)
+    shutil.rmtree(where, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        where.with_name(f"{where.name}.lock").unlink()
+        where.parent.rmdir()
+
+
 def write_state(where, state):
     part = pathlib.Path(where) / "state.json.part"
     part.write_text(json.dumps(state))
@@ -230,7 +241,18 @@ def _main(keeper, owner, write_end):
     if answer == "up":
         keeper.keep(owner)
     keeper.down()
+    _forget_unasked(keeper.where)
     os._exit(0)
+
+
+def _forget_unasked(where):
+    """Removes the lock too, unless somebody holds it: then that is who told the keeper to end."""
+    try:
+        with open(where.with_name(f"{where.name}.lock"), encoding="ascii") as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            forget(where)
+    except OSError:
+        pass
 
 
 def _detach(log, keep):

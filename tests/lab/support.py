@@ -23,6 +23,8 @@ from netlab.describe import Description  # noqa: E402
 
 LAB = ROOT / "lab" / "lab"
 PRTIP = pathlib.Path(os.environ.get("PRTIP") or ROOT / "build" / "prtip").absolute()
+if (PRTIP.parent / "lab" / "delaybox").exists():
+    os.environ.setdefault("PRTIP_BUILD", str(PRTIP.parent))  # the delay box of the same build
 LINK_ADDRESSES = "02:00:00:00:"  # every link address of a lab begins so
 
 

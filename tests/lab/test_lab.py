@@ -301,6 +301,7 @@ def test_lab_ends_with_its_owner(fresh_lab):
         pids = processes(lab)
         owner.kill()
     assert gone(pids)
+    assert not lab.directory.exists() and not lab.directory.with_name(f"{lab.name}.lock").exists()
 
 
 def test_up_is_quick_and_says_when_it_is_up_already(fresh_lab):
