@@ -5,15 +5,19 @@
 
 #include "base/clock.h"
 
-#define EPOCH_MIN_NS   (NS_PER_MS / 2)
-#define EPOCH_MAX_NS   (50 * NS_PER_MS)
-#define EPOCH_MIN_SENT 32
+#define EPOCH_MIN_US   500u
+#define EPOCH_MAX_US   50000u
+#define EPOCH_MIN_SENT 32u
+#define WEAK_EVIDENCE  4u   // answers in an epoch that make a share to go by when there is none
 #define EVIDENCE       16.0 // answers an epoch should hold before it is judged by their share
 #define RATE_MAX       1e8
 #define TOKENS_NS      (10 * NS_PER_MS) // what may pile up while the sender was busy elsewhere
 #define LIMIT_PPS      2000.0 // a flat answer rate above this is a path's capacity, not a host's limit
-#define LIMIT_EPOCHS   3
-#define LONG_RTT_US    20000u
+#define LIMIT_EPOCHS   3u
+#define LIMIT_US       20000
+#define GRACE_MIN_US   5000u
+#define LONG_RTT_US    80000u
+#define ARRIVAL_US     10000u
 
 static double ceiling(const struct flow *f, const struct flow_policy *p)
 {
@@ -23,9 +27,20 @@ static double ceiling(const struct flow *f, const struct flow_policy *p)
 	return rate < p->floor_pps ? p->floor_pps : rate;
 }
 
-static void epoch_start(struct flow_epoch *e, int64_t now_ns)
+static uint32_t micros(int64_t ns)
 {
-	*e = (struct flow_epoch){.start_ns = now_ns};
+	return (uint32_t)(ns / NS_PER_US);
+}
+
+// How much later `a` is than `b`.
+static int32_t later(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+static void epoch_start(struct flow_epoch *e, uint32_t now_us)
+{
+	*e = (struct flow_epoch){.start_us = now_us};
 }
 
 static void first_use(struct flow *f, const struct flow_policy *p, int64_t now_ns)
@@ -34,18 +49,22 @@ static void first_use(struct flow *f, const struct flow_policy *p, int64_t now_n
 	f->rate_pps = p->start_pps;
 	f->tokens = p->burst;
 	f->slow_start = true;
-	epoch_start(&f->now, now_ns);
+	epoch_start(&f->now, micros(now_ns));
+	f->arriving_since_us = micros(now_ns);
+	f->cut_us = micros(now_ns);
 }
 
 // How long after its end an epoch's answers may still come.
-static int64_t grace_ns(const struct flow *f)
+static uint32_t grace_us(const struct flow *f)
 {
-	if (f->rtt.samples == 0)
-		return 100 * NS_PER_MS;
-	int64_t spread = 4 * (int64_t)f->rtt.rttvar_us * NS_PER_US;
-	if (spread < 2 * NS_PER_MS)
-		spread = 2 * NS_PER_MS;
-	return (int64_t)f->rtt.srtt_us * NS_PER_US + spread;
+	if (f->lag.samples == 0)
+		return 200000;
+	uint32_t spread = 4 * f->lag.rttvar_us;
+	if (spread < f->lag.srtt_us / 2)
+		spread = f->lag.srtt_us / 2;
+	if (spread < GRACE_MIN_US)
+		spread = GRACE_MIN_US;
+	return f->lag.srtt_us + spread;
 }
 
 static void grow(struct flow *f, double achieved_pps, double factor)
@@ -76,15 +95,37 @@ static void learn_share(struct flow *f, double share)
 		f->share += (float)((share - f->share) * (share > f->share ? 0.5 : 0.1));
 }
 
+// The path's queue is filling: no faster. Well filled: slower. (A few milliseconds may be our own lateness.)
+static bool queue_grew(const struct flow *f, uint32_t rtt_us)
+{
+	return f->base_rtt_us && rtt_us > f->base_rtt_us + f->base_rtt_us / 4 + 5000;
+}
+static bool queue_long(const struct flow *f, uint32_t rtt_us)
+{
+	return f->base_rtt_us && rtt_us > 2 * f->base_rtt_us + 20000;
+}
+
+// Answers a second now, over ten milliseconds or more: a limiter's burst must not look like a rate.
+static double arrival_pps(const struct flow *f, uint32_t now_us)
+{
+	uint32_t us = now_us - f->arriving_since_us;
+	if (us < ARRIVAL_US)
+		return f->arriving_pps > 0 ? (double)f->arriving_pps : f->arrived * 1e6 / ARRIVAL_US;
+	return f->arrived * 1e6 / us;
+}
+
 // Fewer answers than the sending rate should have brought.
-static void judge_bad(struct flow *f, const struct flow_policy *p, const struct flow_epoch *e, double seconds)
+static void judge_bad(struct flow *f, const struct flow_policy *p, const struct flow_epoch *e, double seconds,
+		      uint32_t now_us)
 {
 	double answer_pps = e->answered / seconds, achieved = e->sent / seconds;
-	double delivered = f->share > 0 ? answer_pps / f->share : answer_pps;
+	double delivered = f->share > 0 ? answer_pps / (double)f->share : answer_pps;
+	if (f->bad_epochs == 0)
+		f->bad_since_us = e->start_us;
 	if (f->bad_epochs < UINT8_MAX)
 		f->bad_epochs++;
-	if (p->level == FLOW_HOST && answer_pps <= LIMIT_PPS) {
-		if (f->bad_epochs >= LIMIT_EPOCHS)
+	if (p->level == FLOW_HOST && arrival_pps(f, now_us) <= LIMIT_PPS && !queue_grew(f, e->min_rtt_us)) {
+		if (f->bad_epochs >= LIMIT_EPOCHS && later(e->end_us, f->bad_since_us) >= LIMIT_US)
 			f->limited = true;
 		return;
 	}
@@ -92,74 +133,98 @@ static void judge_bad(struct flow *f, const struct flow_policy *p, const struct 
 		cut(f, p, delivered, achieved);
 }
 
-static void judge(struct flow *f, const struct flow_policy *p)
+// Of a host that limits its answers only their absence is expected.
+static void judge_limited(struct flow *f, const struct flow_epoch *e, double seconds, uint32_t now_us)
 {
-	const struct flow_epoch *e = &f->closed;
-	double seconds = (double)(e->end_ns - e->start_ns) / 1e9;
+	double achieved = e->sent / seconds;
+	if (arrival_pps(f, now_us) > 2 * LIMIT_PPS && e->answered >= EVIDENCE) { // no limit after all
+		f->limited = false;
+		f->slow_start = false;
+		f->bad_epochs = 0;
+		f->share = 0;
+		f->rate_pps = achieved / 2;
+		return;
+	}
+	grow(f, achieved, 2);
+}
+
+static void learn(struct flow *f, const struct flow_epoch *e)
+{
+	if (e->min_rtt_us && (f->base_rtt_us == 0 || e->min_rtt_us < f->base_rtt_us))
+		f->base_rtt_us = e->min_rtt_us;
+	if (e->answered >= 10 || (e->answered >= WEAK_EVIDENCE && f->share <= 0))
+		learn_share(f, e->answered / (double)e->sent);
+}
+
+static void grow_by(struct flow *f, const struct flow_policy *p, const struct flow_epoch *e, double achieved,
+		    bool telling)
+{
+	if (queue_grew(f, e->min_rtt_us))
+		return;
+	if (p->judge &&
+	    (telling || e->answered >= 10)) // where every step costs a long round trip, steps are larger
+		grow(f, achieved, !f->slow_start ? 1.25 : f->rtt.srtt_us > LONG_RTT_US ? 12 : 4);
+	else if (!p->judge)
+		grow(f, achieved, f->slow_start ? 2 : 1.25);
+	else // too little was answered to tell: a host grows slowly
+		grow(f, achieved, p->level == FLOW_HOST ? 1.25 : 2);
+}
+
+static void judge(struct flow *f, const struct flow_policy *p, const struct flow_epoch *e, uint32_t now_us)
+{
+	double seconds = (e->end_us - e->start_us) / 1e6;
 	if (seconds < 1e-4)
 		seconds = 1e-4;
 	double achieved = e->sent / seconds, expect = (double)f->share * e->sent;
-	f->has_closed = false;
+	f->judged = *e;
+	if (f->limited) {
+		judge_limited(f, e, seconds, now_us);
+		return;
+	}
+	bool telling = p->judge && f->share > 0 && expect >= 10;
+	if (telling && e->answered < 0.8 * expect && e->answered < expect - 3 * sqrt(expect)) {
+		judge_bad(f, p, e, seconds, now_us);
+		return;
+	}
+	f->bad_epochs = 0;
+	learn(f, e);
+	grow_by(f, p, e, achieved, telling);
+}
 
-	bool queue = f->base_rtt_us && e->answered >= 4 &&
-		     e->min_rtt_us > f->base_rtt_us + f->base_rtt_us / 2 + 2000;
-	if (queue && achieved > 1000) {
-		cut(f, p, f->share > 0 ? e->answered / seconds / f->share : achieved / 2, achieved);
-		return;
-	}
-	if (e->min_rtt_us && (f->base_rtt_us == 0 || e->min_rtt_us < f->base_rtt_us))
-		f->base_rtt_us = e->min_rtt_us;
-	if (f->limited && p->level == FLOW_HOST && f->answers) {
-		if (expect >= EVIDENCE && e->answered > 0.8 * expect) {
-			f->limited = false;
-			f->bad_epochs = 0;
-		}
-		grow(f, achieved, 2);
-		return;
-	}
-	// Where every step costs a long round trip, steps are larger.
-	double factor = !f->slow_start ? 1.25 : f->rtt.srtt_us > LONG_RTT_US ? 12 : 4;
-	if (!p->judge) {
-		grow(f, achieved, f->slow_start ? 2 : 1.25);
-	} else if (f->share > 0 && expect >= 10) {
-		if (e->answered < 0.8 * expect - 3 * sqrt(expect)) {
-			judge_bad(f, p, e, seconds);
-			return;
-		}
-		f->bad_epochs = 0;
-		learn_share(f, e->answered / (double)e->sent);
-		grow(f, achieved, factor);
-	} else if (e->answered >= 10) {
-		learn_share(f, e->answered / (double)e->sent);
-		grow(f, achieved, factor);
-	} else {
-		// Too little was answered to tell. A host grows slowly, and only once it has answered at all.
-		if (e->answered && f->share <= 0)
-			f->share = (float)e->answered / (float)e->sent;
-		grow(f, achieved, p->level == FLOW_HOST ? 1.25 : 2);
-	}
+static bool plenty(const struct flow *f, const struct flow_epoch *e)
+{
+	double want = f->share > 0 && f->share < 1 ? (double)f->share * e->sent : e->sent;
+	return e->answered >= 10 && e->answered >= 0.95 * want;
+}
+
+// An epoch is over when it holds enough to be judged by, or has lasted long enough.
+static bool epoch_over(const struct flow *f, uint32_t now_us)
+{
+	uint32_t lasted = now_us - f->now.start_us;
+	uint32_t least = f->lag.srtt_us / 4 > EPOCH_MIN_US ? f->lag.srtt_us / 4 : EPOCH_MIN_US;
+	if (f->now.sent < EPOCH_MIN_SENT || lasted < least)
+		return false;
+	if (lasted >= EPOCH_MAX_US)
+		return true;
+	bool enough = f->limited || f->share <= 0 || (double)f->share * f->now.sent >= EVIDENCE;
+	return enough && f->answers > 0;
 }
 
 static void epochs_advance(struct flow *f, const struct flow_policy *p, int64_t now_ns)
 {
-	if (f->has_closed) {
-		const struct flow_epoch *e = &f->closed;
-		bool plenty = f->share > 0 && e->answered >= 10 && e->answered >= 0.95 * f->share * e->sent;
-		plenty |= e->answered >= 10 && e->answered >= 0.95 * e->sent;
-		if (plenty || now_ns >= e->end_ns + grace_ns(f))
-			judge(f, p);
+	uint32_t now_us = micros(now_ns), seen_us = micros(p->seen_ns);
+	while (f->pending &&
+	       (plenty(f, &f->closed[0]) || later(seen_us, f->closed[0].end_us + grace_us(f)) >= 0)) {
+		struct flow_epoch e = f->closed[0];
+		f->pending--;
+		memmove(&f->closed[0], &f->closed[1], f->pending * sizeof(e));
+		judge(f, p, &e, now_us);
 	}
-	if (f->has_closed || f->now.sent < EPOCH_MIN_SENT || now_ns - f->now.start_ns < EPOCH_MIN_NS)
+	if (f->pending == FLOW_PENDING || !epoch_over(f, now_us))
 		return;
-	bool enough = f->limited || f->share <= 0 || (double)f->share * f->now.sent >= EVIDENCE;
-	if (f->answers == 0 || (!enough && now_ns - f->now.start_ns < EPOCH_MAX_NS)) {
-		if (now_ns - f->now.start_ns < EPOCH_MAX_NS)
-			return;
-	}
-	f->closed = f->now;
-	f->closed.end_ns = now_ns;
-	f->has_closed = true;
-	epoch_start(&f->now, now_ns);
+	f->now.end_us = now_us;
+	f->closed[f->pending++] = f->now;
+	epoch_start(&f->now, now_us);
 }
 
 bool flow_may_send(struct flow *f, const struct flow_policy *p, int64_t now_ns)
@@ -212,6 +277,50 @@ static void epoch_answer(struct flow_epoch *e, uint32_t rtt_us)
 		e->min_rtt_us = rtt_us;
 }
 
+// Puts an answer into the epoch of its probe. One that comes after its epoch was judged corrects the usual
+// share.
+static void attribute(struct flow *f, uint32_t sent_us, uint32_t rtt_us)
+{
+	if (later(sent_us, f->now.start_us) >= 0) {
+		epoch_answer(&f->now, rtt_us);
+		return;
+	}
+	for (unsigned i = f->pending; i-- > 0;) {
+		if (later(sent_us, f->closed[i].start_us) >= 0) {
+			epoch_answer(&f->closed[i], rtt_us);
+			return;
+		}
+	}
+	if (f->judged.sent && later(sent_us, f->judged.start_us) >= 0) {
+		f->judged.answered++;
+		float share = (float)f->judged.answered / (float)f->judged.sent;
+		if (share > f->share)
+			f->share = share;
+	}
+}
+
+// The rate at which answers come in now, over about ten milliseconds.
+static void count_arrival(struct flow *f, uint32_t now_us)
+{
+	f->arrived++;
+	uint32_t us = now_us - f->arriving_since_us;
+	if (us < ARRIVAL_US)
+		return;
+	f->arriving_pps = (float)(f->arrived / (us / 1e6));
+	f->arrived = 0;
+	f->arriving_since_us = now_us;
+}
+
+// A long queue is answered at once, not when the epoch is judged: by then it would be longer still.
+static void mind_queue(struct flow *f, const struct flow_policy *p, uint32_t rtt_us, uint32_t now_us)
+{
+	if (!queue_long(f, rtt_us) || f->arriving_pps <= 0 || now_us - f->cut_us < rtt_us)
+		return;
+	f->cut_us = now_us;
+	double share = f->share > 0 ? (double)f->share : 1;
+	cut(f, p, (double)f->arriving_pps / share, 0);
+}
+
 void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns, uint32_t rtt_us,
 		   int64_t now_ns)
 {
@@ -221,12 +330,13 @@ void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns,
 		f->answers++;
 	if (rtt_us)
 		pace_rtt_sample(&f->rtt, rtt_us);
+	if (sent_ns <= now_ns)
+		pace_rtt_sample(&f->lag, micros(now_ns - sent_ns));
 	if (p->scan_delay_ns > 0)
 		return;
-	if (sent_ns >= f->now.start_ns)
-		epoch_answer(&f->now, rtt_us);
-	else if (f->has_closed && sent_ns >= f->closed.start_ns)
-		epoch_answer(&f->closed, rtt_us);
+	attribute(f, micros(sent_ns), rtt_us);
+	count_arrival(f, micros(now_ns));
+	mind_queue(f, p, rtt_us, micros(now_ns));
 	if (f->answers == 1 && p->level == FLOW_HOST && f->rate_pps < 4 * p->start_pps)
 		f->rate_pps = 4 * p->start_pps; // it lives: the gentle start is over
 	epochs_advance(f, p, now_ns);
@@ -236,7 +346,7 @@ void flow_overrun(struct flow *f, const struct flow_policy *p, int64_t now_ns)
 {
 	if (f->refill_ns == 0)
 		return;
-	double seconds = (double)(now_ns - f->now.start_ns) / 1e9;
+	double seconds = (micros(now_ns) - f->now.start_us) / 1e6;
 	double achieved = seconds > 1e-3 ? f->now.sent / seconds : f->rate_pps;
 	if (achieved > f->rate_pps)
 		achieved = f->rate_pps;
@@ -244,15 +354,15 @@ void flow_overrun(struct flow *f, const struct flow_policy *p, int64_t now_ns)
 	if (f->rate_pps < p->floor_pps)
 		f->rate_pps = p->floor_pps;
 	f->slow_start = false;
-	f->has_closed = false;
-	epoch_start(&f->now, now_ns);
+	f->pending = 0;
+	epoch_start(&f->now, micros(now_ns));
 }
 
 void flow_forgive(struct flow *f, int64_t now_ns)
 {
 	f->share = 0;
 	f->bad_epochs = 0;
-	f->has_closed = false;
+	f->pending = 0;
 	f->slow_start = true;
-	epoch_start(&f->now, now_ns);
+	epoch_start(&f->now, micros(now_ns));
 }

@@ -22,26 +22,34 @@ struct flow_policy {
 	double burst;          // tokens at the start
 	bool judge;            // false: fixed order, answer shares drift (-r): only drops and RTT count
 	int64_t scan_delay_ns; // --scan-delay: least distance of two frames (FLOW_HOST)
+	int64_t seen_ns;       // everything that had arrived by then has been looked at
 };
 
+// Times are the microsecond clock, low 32 bits: only differences count.
 struct flow_epoch {
-	int64_t start_ns, end_ns;
+	uint32_t start_us, end_us;
 	uint32_t sent, answered;
 	uint32_t min_rtt_us;
 };
 
+#define FLOW_PENDING 3 // epochs whose answers may still come
+
 struct flow {
 	struct pace_rtt rtt;
-	struct flow_epoch now, closed; // being filled; waiting for its answers
-	int64_t refill_ns;             // when the tokens were last counted; 0: never used
+	struct pace_rtt lag; // the same from when the frame was handed over: queues of our own included
+	struct flow_epoch now, closed[FLOW_PENDING],
+		judged;    // being filled; oldest first; the last one judged
+	int64_t refill_ns; // when the tokens were last counted; 0: never used
 	double tokens;
 	double rate_pps;
 	float share; // usual share of answered probes; 0: unknown
-	float base_answer_pps;
-	uint32_t base_rtt_us;
+	float arriving_pps;
+	uint32_t arrived, arriving_since_us; // answers in the measuring interval
+	uint32_t base_rtt_us, bad_since_us, cut_us;
 	uint32_t answers;   // ever, saturating
 	uint8_t bad_epochs; // in a row
-	bool slow_start, has_closed, limited;
+	uint8_t pending;    // entries of `closed` in use
+	bool slow_start, limited;
 };
 
 // May one frame leave now? Does not take it.
@@ -52,7 +60,7 @@ int64_t flow_wait_ns(const struct flow *f, const struct flow_policy *p, int64_t 
 // A frame leaves. `judged`: it is a first try, so that its answer counts.
 void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool judged);
 
-// An answer to a first try sent at `sent_ns`; rtt_us 0 when not known.
+// An answer to a first try that was handed over at `sent_ns`; rtt_us 0 when not known.
 void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns, uint32_t rtt_us,
 		   int64_t now_ns);
 

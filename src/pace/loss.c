@@ -8,10 +8,17 @@ double pace_loss_estimate(const struct pace_loss *l, double prior, double weight
 	return p > 0.95 ? 0.95 : p;
 }
 
+double pace_loss_careful(const struct pace_loss *l, double prior, double weight)
+{
+	double p = pace_loss_estimate(l, prior, weight), n = (double)l->first + l->second + weight;
+	p += sqrt(p * (1 - p) / n);
+	return p > 0.95 ? 0.95 : p;
+}
+
 double pace_loss_upper(const struct pace_loss *l, double prior, double weight)
 {
 	// first + second answers are the trials of which `second` had lost the first round trip.
-	const double z = 1.645;
+	const double z = 2.33; // one-sided 99 %: the tries were chosen from the same data
 	double n = (double)l->first + l->second + weight;
 	double p = (l->second + prior * weight) / n;
 	double centre = p + z * z / (2 * n);
@@ -34,20 +41,20 @@ unsigned pace_loss_tries(double p, double confidence, unsigned max_tries)
 	return max_tries;
 }
 
-double pace_loss_missed(double p, unsigned tries, double open_found)
+double pace_loss_missed(double share, double open_found)
 {
-	double m = pow(p, tries);
-	return open_found * m / (1 - m);
+	return open_found * share / (1 - share);
 }
 
-// Smallest k such that a Poisson variable of this mean is <= k with probability 0.95.
-static double poisson_quantile95(double mean)
+// Smallest k such that a Poisson variable of this mean is <= k with probability 0.975, so that together with
+// the bound of p 0.95 is left.
+static double poisson_quantile(double mean)
 {
 	if (mean > 500)
-		return ceil(mean + 1.645 * sqrt(mean));
+		return ceil(mean + 1.96 * sqrt(mean));
 	double term = exp(-mean), sum = term;
 	double k = 0;
-	while (sum < 0.95 && k < 2000) {
+	while (sum < 0.975 && k < 2000) {
 		k += 1;
 		term *= mean / k;
 		sum += term;
@@ -55,13 +62,8 @@ static double poisson_quantile95(double mean)
 	return k;
 }
 
-double pace_loss_missed_bound(double p_upper, unsigned tries, double open_found)
+double pace_loss_bound(double mean)
 {
-	double m = pow(p_upper, tries);
-	// What was found is itself a sample: Poisson's upper bound for the number there, three when none was
-	// found.
-	double there = open_found + 3 + 1.645 * sqrt(open_found);
-	double mean = there * m / (1 - m);
-	double k = poisson_quantile95(mean);
+	double k = poisson_quantile(mean);
 	return k > mean ? k : mean;
 }

@@ -14,7 +14,10 @@ struct pace_loss {
 
 // Posterior mean of p. `weight` answers' worth of `prior` are added.
 double pace_loss_estimate(const struct pace_loss *l, double prior, double weight);
-// 95 % upper bound of p (Wilson's score interval on the pooled counts).
+// The same, one standard deviation higher: for choosing tries, where an estimate that is too small by chance
+// would cost open ports.
+double pace_loss_careful(const struct pace_loss *l, double prior, double weight);
+// Upper bound of p (one-sided 99 %, Wilson's score interval on the pooled counts).
 double pace_loss_upper(const struct pace_loss *l, double prior, double weight);
 
 #define PACE_LOSS_PRIOR        0.02
@@ -23,7 +26,7 @@ double pace_loss_upper(const struct pace_loss *l, double prior, double weight);
 // Smallest k with p^k <= 1 - confidence, within 1 … max_tries.
 unsigned pace_loss_tries(double p, double confidence, unsigned max_tries);
 
-// Open ports missed when `open_found` were found and each was missed with probability p^tries: the
-// expectation, and a bound that holds in 95 of 100 runs when p_upper is p's upper bound (Poisson).
-double pace_loss_missed(double p, unsigned tries, double open_found);
-double pace_loss_missed_bound(double p_upper, unsigned tries, double open_found);
+// Open ports missed when `open_found` were found and each was missed with probability `share`.
+double pace_loss_missed(double share, double open_found);
+// A number that a Poisson variable of this mean stays within in 97.5 of 100 cases (never below the mean).
+double pace_loss_bound(double mean);

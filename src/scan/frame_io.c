@@ -323,14 +323,19 @@ static int drain(struct frame_io *io, struct open_transport *t, const struct fra
 static int drain_all(struct frame_io *io, const struct frame_sweep *fs, unsigned which)
 {
 	int sum = 0;
+	int64_t before = clock_mono_ns();
+	bool caught_up = true;
 	for (int i = 0; i < PATH_TRANSPORTS; i++) {
 		if (!io->t[i].f || !(which >> i & 1))
 			continue;
 		int n = drain(io, &io->t[i], fs);
 		if (n < 0)
 			return n;
+		caught_up &= n < REPLIES * DRAIN_ROUNDS;
 		sum += n;
 	}
+	if (caught_up)
+		sweep_seen(fs->sweep, before);
 	return sum;
 }
 

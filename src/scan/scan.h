@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "result/host.h"
 #include "result/record.h"
+#include "scan/engine.h"
 #include "scan/sweep.h"
 #include "target/addrset.h"
 #include "target/ports.h"
@@ -17,8 +18,6 @@ enum scan_kind {
 	SCAN_CONNECT,
 	SCAN_PING, // -sn
 };
-
-enum scan_engine { ENGINE_AUTO, ENGINE_AFPACKET, ENGINE_RAWIP, ENGINE_URING, ENGINE_EPOLL };
 
 struct scan_config {
 	enum scan_kind kind;

@@ -145,6 +145,8 @@ static unsigned collect(struct stream_io *io, struct sweep *s)
 	int64_t now = clock_mono_ns();
 	for (unsigned i = 0; i < n; i++)
 		take_result(s, &io->results[i], now);
+	if (n < RESULTS)
+		sweep_seen(s, now);
 	return n;
 }
 

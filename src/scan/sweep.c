@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "scan/sweep_state.h"
 
-#define BLOCKED_STREAK 128 // positions in a row whose hosts are over their budget: stop looking
+#define BLOCKED_STREAK 128   // positions in a row whose hosts are over their budget: stop looking
+#define SAMPLE_WANTED  5000u // positions that are always sent again, if there are so many …
+#define SAMPLE_MOST    100u  // … and at least one in so many
 #define SEEN_MAX       (64u << 20)
 
 static void policies(struct sweep *s)
@@ -73,6 +75,8 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 	for (uint32_t i = 0; s->dense && whole && i < s->host_slots; i++)
 		s->hosts[i].left = (uint32_t)slots;
 	seen_init(&s->seen, SEEN_MAX);
+	uint64_t sample = slice->count / SAMPLE_WANTED;
+	s->sample = sample < 1 ? 1 : sample > SAMPLE_MOST ? SAMPLE_MOST : (uint32_t)sample;
 	s->c.positions = slice->count;
 	*out = s;
 	return 0;
@@ -176,6 +180,7 @@ static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const stru
 	bool answered = sweep_host(s, item->addr_index)->flow.answers > 0;
 	s->window.earlier[stamp] = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
 	atomic_store_explicit(&s->window.stamps[stamp], 0, memory_order_relaxed);
+	s->window.handed[stamp] = (uint32_t)(f->now_ns / NS_PER_US);
 	f->shots[f->n++] = (struct sweep_shot){
 		.item = *item,
 		.position = k,
@@ -348,6 +353,11 @@ void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns)
 {
 	s->c.ring_drops += dropped;
 	flow_overrun(&s->all, &s->all_policy, now_ns);
+}
+
+void sweep_seen(struct sweep *s, int64_t now_ns)
+{
+	s->host_policy.seen_ns = s->net_policy.seen_ns = s->all_policy.seen_ns = now_ns;
 }
 
 void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us)

@@ -89,6 +89,9 @@ void sweep_count_rejected(struct sweep *s);
 // Answers were lost on this side.
 void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns);
 
+// Everything that had arrived by `now_ns` has been handed in: silence until then is silence.
+void sweep_seen(struct sweep *s, int64_t now_ns);
+
 // RTT known beforehand (from host discovery).
 void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us);
 

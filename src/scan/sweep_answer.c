@@ -111,30 +111,32 @@ static void learn_timeout(struct sweep *s, const struct sweep_host *h)
 		s->slow_rto_ns = t;
 }
 
-static void pace_answer(struct sweep *s, struct sweep_host *h, const struct space_item *item, bool first,
-			int64_t age_ns, int64_t now_ns)
+static void pace_answer(struct sweep *s, struct sweep_host *h, const struct space_item *item, uint64_t k,
+			uint32_t rtt_us, int64_t now_ns)
 {
-	uint32_t rtt_us = age_ns < 0 ? 0 : (uint32_t)(age_ns / 1000) + 1;
 	bool was_limited = h->flow.limited;
-	if (!first) {
-		if (rtt_us)
-			pace_rtt_sample(&h->flow.rtt, rtt_us);
-		if (h->flow.answers < UINT32_MAX)
-			h->flow.answers++;
-		learn_timeout(s, h);
-		return;
-	}
-	int64_t sent = age_ns < 0 ? now_ns : now_ns - age_ns;
-	flow_answered(&h->flow, &s->host_policy, sent, rtt_us, now_ns);
+	uint32_t lag_us = (uint32_t)(now_ns / NS_PER_US) - s->window.handed[window_stamp(&s->window, k)];
+	int64_t handed = now_ns - (int64_t)lag_us * NS_PER_US;
+	flow_answered(&h->flow, &s->host_policy, handed, rtt_us, now_ns);
 	learn_timeout(s, h);
 	if (!h->flow.limited) {
-		flow_answered(&s->all, &s->all_policy, sent, rtt_us, now_ns);
-		flow_answered(sweep_net(s, &item->addr), &s->net_policy, sent, rtt_us, now_ns);
+		flow_answered(&s->all, &s->all_policy, handed, rtt_us, now_ns);
+		flow_answered(sweep_net(s, &item->addr), &s->net_policy, handed, rtt_us, now_ns);
 	} else if (!was_limited) {
 		flow_forgive(&s->all, now_ns);
 		flow_forgive(sweep_net(s, &item->addr), now_ns);
 	}
 	s->blocked_until_ns = 0;
+}
+
+// An answer to a later try tells the RTT, and that the host lives.
+static void pace_late_try(struct sweep *s, struct sweep_host *h, uint32_t rtt_us)
+{
+	if (rtt_us)
+		pace_rtt_sample(&h->flow.rtt, rtt_us);
+	if (h->flow.answers < UINT32_MAX)
+		h->flow.answers++;
+	learn_timeout(s, h);
 }
 
 static void accept(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, const struct sweep_reply *r,
@@ -152,7 +154,11 @@ static void accept(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, c
 		c->second |= bit;
 	c->done |= bit;
 	c->todo &= ~bit;
-	pace_answer(s, h, &item, try_no == 1, age_ns, now_ns);
+	uint32_t rtt_us = age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1;
+	if (try_no == 1 && c->tries == 1)
+		pace_answer(s, h, &item, k, rtt_us, now_ns);
+	else
+		pace_late_try(s, h, rtt_us);
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, k);
 		h->open++;
@@ -161,7 +167,7 @@ static void accept(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, c
 	}
 	s->c.answered++;
 	s->c.records++;
-	tell(s, r, &item, age_ns < 0 ? 0 : (uint32_t)(age_ns / 1000) + 1, false);
+	tell(s, r, &item, rtt_us, false);
 	sweep_finish(s, &item);
 }
 

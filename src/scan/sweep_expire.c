@@ -54,7 +54,7 @@ unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h)
 	}
 	double p = all;
 	if (h->loss.first + h->loss.second) {
-		double host = pace_loss_estimate(&h->loss, all, HOST_PRIOR_WEIGHT);
+		double host = pace_loss_careful(&h->loss, all, HOST_PRIOR_WEIGHT);
 		p = host > all ? host : all;
 	}
 	return pace_loss_tries(p, s->policy.confidence, s->policy.max_tries);
@@ -68,20 +68,37 @@ static void credit(struct sweep *s, struct sweep_host *h, uint32_t first, uint32
 	s->loss.second += second;
 }
 
+static bool in_sample(const struct sweep *s, uint64_t k)
+{
+	return hash_mix64(k) % s->sample == 0;
+}
+
+// Which of a chunk's positions tell about loss: all, or those of the sample where only that was sent again.
+static uint64_t telling(const struct sweep *s, const struct chunk *c)
+{
+	if (!c->sampled)
+		return ~0ULL;
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS, mask = 0;
+	for (unsigned i = 0; i < CHUNK_BITS; i++)
+		mask |= (uint64_t)in_sample(s, base + i) << i;
+	return mask;
+}
+
 // A chunk's second try is over: its answers tell the loss.
 static void count_loss(struct sweep *s, struct chunk *c)
 {
-	c->counted = 1;
-	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
+	c->counted = true;
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS, mask = telling(s, c);
+	uint64_t all_first = c->first & mask, all_second = c->second & mask;
 	if (s->host_slots == 1) {
 		if (!s->hosts[0].flow.limited)
-			credit(s, &s->hosts[0], (uint32_t)__builtin_popcountll(c->first),
-			       (uint32_t)__builtin_popcountll(c->second));
+			credit(s, &s->hosts[0], (uint32_t)__builtin_popcountll(all_first),
+			       (uint32_t)__builtin_popcountll(all_second));
 		return;
 	}
-	for (uint64_t told = c->first | c->second; told; told &= told - 1) {
+	for (uint64_t told = all_first | all_second; told; told &= told - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(told);
-		bool first = c->first >> i & 1;
+		bool first = all_first >> i & 1;
 		struct space_item item;
 		sweep_item(s, base + i, &item);
 		struct sweep_host *h = sweep_host(s, item.addr_index);
@@ -94,8 +111,8 @@ static void count_loss(struct sweep *s, struct chunk *c)
 // theirs, or the loss would look too small at first.
 static void count_complete(struct sweep *s, struct chunk *c)
 {
-	c->counted = 1;
-	s->fresh_first += (uint32_t)__builtin_popcountll(c->first);
+	c->counted = true;
+	s->fresh_first += (uint32_t)__builtin_popcountll(c->first & telling(s, c));
 }
 
 static void ripen(struct sweep *s, int64_t now_ns)
@@ -112,26 +129,31 @@ static void ripen(struct sweep *s, int64_t now_ns)
 
 static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, const struct space_item *item)
 {
+	struct sweep_host *h = sweep_host(s, item->addr_index);
 	c->done |= bit;
 	s->c.silent++;
 	s->silent_by_try[c->tries]++;
+	h->given_up++;
+	h->tries_spent += c->tries;
 	if (s->events.silent)
 		s->events.silent(s->events.ctx, item);
 	sweep_finish(s, item);
 }
 
-// One in a hundred silent positions is always sent again: without re-sends loss cannot be seen.
+// A sample of the silent positions is always sent again: without re-sends loss cannot be seen.
 static bool sampled(const struct sweep *s, const struct chunk *c, uint64_t k)
 {
-	return c->tries == 1 && s->policy.max_tries > 1 && hash_mix64(k) % 100 == 0;
+	return c->tries == 1 && s->policy.max_tries > 1 && in_sample(s, k);
 }
 
 static void release(struct sweep *s, struct chunk *c)
 {
-	if (!c->counted && c->tries == 1)
+	if (!c->counted && c->tries == 1) {
+		c->sampled |= s->one_try;
 		count_complete(s, c);
-	else if (!c->counted)
+	} else if (!c->counted) {
 		count_loss(s, c);
+	}
 	c->state = CHUNK_FREE;
 	window_advance(&s->window);
 }
@@ -190,8 +212,12 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 			c->done |= bit;
 			s->c.unsent++;
 			sweep_finish(s, &item);
-		} else if (wants_more(s, h, c, extra) || sampled(s, c, k)) {
+		} else if (wants_more(s, h, c, extra)) {
 			again |= bit;
+		} else if (sampled(s, c, k)) {
+			again |= bit;
+			c->sampled = true;
+			s->one_try = true;
 		} else {
 			give_up(s, c, bit, &item);
 		}

@@ -18,7 +18,8 @@ struct sweep_host {
 	struct pace_loss loss;
 	int64_t first_ns; // first frame
 	uint32_t open, open_second;
-	uint32_t left; // positions not finished (dense sweeps)
+	uint32_t given_up, tries_spent; // silent positions, and the tries that they got together
+	uint32_t left;                  // positions not finished (dense sweeps)
 	bool timed_out;
 	bool told_limited;
 };
@@ -58,6 +59,8 @@ struct sweep {
 	int64_t blocked_until_ns;
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
 	unsigned most_tries; // of any position
+	bool one_try;        // some positions got a single try: loss is known from the sample
+	uint32_t sample;     // where one try would do, one silent position in so many is sent again
 	struct scan_counters c;
 };
 

@@ -15,8 +15,9 @@ int window_init(struct window *w, uint64_t total, uint64_t max_positions)
 	w->slots = slots;
 	w->chunks = calloc(slots, sizeof(*w->chunks));
 	w->stamps = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->stamps));
+	w->handed = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->handed));
 	w->earlier = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->earlier));
-	if (!w->chunks || !w->stamps || !w->earlier) {
+	if (!w->chunks || !w->stamps || !w->handed || !w->earlier) {
 		window_free(w);
 		return -ENOMEM;
 	}
@@ -27,6 +28,7 @@ void window_free(struct window *w)
 {
 	free(w->chunks);
 	free((uint32_t *)(uintptr_t)w->stamps);
+	free(w->handed);
 	free(w->earlier);
 	memset(w, 0, sizeof(*w));
 }

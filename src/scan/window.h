@@ -28,7 +28,8 @@ struct chunk {
 	uint32_t next;    // in its queue
 	uint8_t tries;    // number of the current try, from 1
 	uint8_t state;    // enum chunk_state
-	uint8_t counted;  // its answers are in the loss estimate
+	bool counted;     // its answers are in the loss estimate
+	bool sampled;     // only a sample of its silent positions was sent again
 };
 
 // A FIFO of chunks through `next`.
@@ -39,7 +40,8 @@ struct chunk_queue {
 
 struct window {
 	struct chunk *chunks;
-	_Atomic uint32_t *stamps; // microsecond clock of the last try, one per position
+	_Atomic uint32_t *stamps; // microsecond clock of the last try, one per position: when it really left
+	uint32_t *handed;         // … and when it was handed over
 	uint32_t *earlier;        // … and of the try before it
 	uint64_t total;           // positions in all
 	uint64_t head, tail;      // chunk numbers: [head, tail) are open

@@ -174,6 +174,7 @@ static void drive(struct run *x, struct sweep *s, int64_t frame_ns)
 			struct event e = heap_pop(&x->heap);
 			sweep_answer(s, &e.reply, now);
 		}
+		sweep_seen(s, now);
 		unsigned n = sweep_next(s, now, shots, 64);
 		for (unsigned i = 0; i < n; i++) {
 			now += frame_ns;
