@@ -9,6 +9,7 @@
 #include "base/option.h"
 #include "config/help.h"
 #include "net/addr.h"
+#include "scan/engine.h"
 
 struct config_line;
 
@@ -42,8 +43,6 @@ struct order_settings {
 	bool sequential;                   // -r
 	bool seed_given;
 };
-
-enum scan_engine { ENGINE_AUTO, ENGINE_AFPACKET, ENGINE_RAWIP, ENGINE_URING, ENGINE_EPOLL };
 
 // -S: at most one address of each family.
 struct source_settings {

@@ -1,0 +1,371 @@
+#include "app/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "app/conntrack.h"
+#include "app/dry_run.h"
+#include "app/module.h"
+#include "app/outputs.h"
+#include "app/plan.h"
+#include "app/report.h"
+#include "app/rights.h"
+#include "app/signals.h"
+#include "base/clock.h"
+#include "config/quote.h"
+#include "ui/progress.h"
+
+#define REVERSE_HOSTS   256    // above, reverse names only with -R
+#define JSON_HOSTS      4096   // above, JSON Lines alone carries no per-host lines
+#define SILENT_HOSTS    65536  // above, silent ports are counted, not listed
+#define THREADED_PROBES 100000 // from here the reports get a thread of their own
+
+struct run {
+	const struct settings *s;
+	struct log log;
+	struct plan plan;
+	struct outputs out;
+	struct report report;
+	struct scan *scan;
+	struct scan_info info;
+	struct buf command;
+	struct progress progress;
+	struct signals signals;
+	const struct names_ops *names;
+	struct scan_summary sum;
+	struct scan_config config;
+	struct scan_hooks hooks;
+	bool connect;
+};
+
+static int load_names(struct run *r, struct err_text *e)
+{
+	if (r->names)
+		return 0;
+	const void *ops = NULL;
+	int err = module_load("names", &ops, e);
+	r->names = ops;
+	return err;
+}
+
+static int resolve(void *ctx, const char *name, bool v4, bool v6, struct addr *out, unsigned max, unsigned *n,
+		   struct err_text *e)
+{
+	struct run *r = ctx;
+	int err = load_names(r, e);
+	if (err)
+		return err;
+	struct names_lookup l = {.name = name, .families = (v4 ? NAMES_V4 : 0u) | (v6 ? NAMES_V6 : 0u)};
+	struct names_config cfg = {.servers = r->s->target.dns_servers};
+	err = names_resolve(r->names, &cfg, &l, 1, e);
+	if (err)
+		return err;
+	for (*n = 0; l.status == NAMES_OK && *n < l.count && *n < max; (*n)++)
+		out[*n] = l.addrs[*n];
+	names_lookup_free(&l, 1);
+	return *n ? 0 : ERR_NOROUTE;
+}
+
+static const char *service(void *ctx, uint8_t proto, uint16_t port)
+{
+	const struct run *r = ctx;
+	const char *name = servicedb_name(r->plan.services, (enum proto)proto, port);
+	return name ? name : "unknown";
+}
+
+static const char *asked(void *ctx, const struct addr *a)
+{
+	const struct run *r = ctx;
+	return plan_asked_name(&r->plan, a);
+}
+
+static void make_info(struct run *r, int argc, char *const argv[])
+{
+	const struct output_settings *o = &r->s->output;
+	uint8_t id[16];
+	buf_init(&r->command, 1u << 20);
+	config_quote(&r->command, argc, argv);
+	(void)buf_put(&r->command, "", 1);
+	r->info = (struct scan_info){
+		.version = PRTIP_VERSION,
+		.command_line = r->command.failed ? "prtip" : (const char *)r->command.data,
+		.start_wall_ns = clock_wall_ns(),
+		.scan_type = r->connect ? "connect" : "syn",
+		.proto = "tcp",
+		.port_count = r->config.tcp_port_count,
+		.ports_text = r->plan.ports_text,
+		.verbose = o->verbose,
+		.debug = o->debug,
+		.open_only = o->open_only,
+		.show_reason = o->reason,
+		.all_states = o->all_states,
+		.list_only = r->s->scan.list_only,
+		.seed = r->plan.seed,
+		.xml_scanner_name = o->xml_scanner_name,
+	};
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		memset(id, 0, sizeof(id));
+	for (size_t i = 0; i < sizeof(id); i++)
+		snprintf(r->info.scan_id + 2 * i, 3, "%02x", id[i]);
+}
+
+static u128 probes(const struct run *r)
+{
+	u128 n = addrset_count(r->plan.targets) * (r->config.tcp_port_count ? r->config.tcp_port_count : 1);
+	return r->config.max_probes && n > r->config.max_probes ? r->config.max_probes : n;
+}
+
+static int open_hosts(struct run *r, struct err_text *e)
+{
+	u128 addresses = addrset_count(r->plan.targets);
+	bool wanted = r->out.per_host || addresses <= JSON_HOSTS;
+	if (!wanted)
+		return 0;
+	struct hosts_config hc = {
+		.ports = {[PROTO_TCP] = r->config.shards > 1 || r->config.max_probes
+						? 0
+						: r->config.tcp_port_count},
+		.silent_state = {[PROTO_TCP] = STATE_FILTERED},
+		.verbose = r->s->output.verbose,
+		.debug = r->s->output.debug,
+		.open_only = r->s->output.open_only,
+		.assume_up = r->s->scan.no_discovery,
+		.keep_silent = r->s->scan.no_discovery && addresses <= SILENT_HOSTS,
+		.keep_down = r->s->output.verbose > 0 || r->s->scan.list_only,
+		.start_wall_ns = r->info.start_wall_ns,
+	};
+	r->report.hosts = hosts_new(&hc);
+	return r->report.hosts ? 0 : err_set(e, -ENOMEM, "out of memory for hosts");
+}
+
+static int open_names(struct run *r, struct err_text *e)
+{
+	const struct target_settings *t = &r->s->target;
+	if (t->no_dns || (addrset_count(r->plan.targets) > REVERSE_HOSTS && !t->always_dns))
+		return 0;
+	int err = load_names(r, e);
+	if (err && !t->always_dns) {
+		log_verbose(&r->log, "no reverse names: %s", e->text);
+		return 0;
+	}
+	return err ? err : reverse_open(&r->report.names, r->names, t->dns_servers, 0, e);
+}
+
+// SYN where it is permitted; connections when that is what was asked for, or nothing was and SYN is not
+// permitted.
+static int open_scan(struct run *r, struct err_text *e)
+{
+	const struct scan_settings *sc = &r->s->scan;
+	bool may_fall_back = !sc->syn && !sc->connect && !sc->privileged && !sc->discover_only &&
+			     sc->engine == ENGINE_AUTO;
+	if (sc->connect || !sc->syn)
+		(void)rights_raise_fds();
+	r->connect = sc->connect || (sc->unprivileged && !sc->syn);
+	plan_scan_config(&r->plan, r->s, r->connect, &r->config);
+	int err = scan_open(&r->scan, &r->config, &r->hooks, &r->log, e);
+	if (err == ERR_PRIVILEGE && may_fall_back && !r->connect) {
+		log_verbose(&r->log, "%s; scanning by connections (-sT)", e->text);
+		r->connect = true;
+		plan_scan_config(&r->plan, r->s, true, &r->config);
+		err = scan_open(&r->scan, &r->config, &r->hooks, &r->log, e);
+	}
+	return err;
+}
+
+static void start_progress(struct run *r)
+{
+	const struct output_settings *o = &r->s->output;
+	struct progress_config pc = {
+		.fd = 2,
+		.enabled = !o->packet_trace,
+		.color = !o->no_color,
+		.term = getenv("TERM"),
+		.stats_every_ns = o->stats_every_ns,
+		.start_mono_ns = clock_mono_ns(),
+	};
+	progress_init(&r->progress, &pc);
+	r->report.progress = &r->progress;
+}
+
+static int start_outputs(struct run *r, struct err_text *e)
+{
+	struct outputs_config oc = {
+		.settings = r->s,
+		.info = &r->info,
+		.service = service,
+		.service_ctx = r,
+		.asked_name = asked,
+		.asked_ctx = r,
+		.hosts_follow = r->report.hosts != NULL,
+		.threaded = probes(r) >= THREADED_PROBES,
+	};
+	return outputs_start(&r->out, &oc, e);
+}
+
+// Connections fill the table of a connection tracker on this host or on its way out.
+static void warn_of_tracking(struct run *r)
+{
+	struct conntrack ct;
+	struct err_text w;
+	conntrack_read(&ct, CONNTRACK_DIR);
+	u128 n = probes(r);
+	if (conntrack_overflows(&ct, n > UINT64_MAX ? UINT64_MAX : (uint64_t)n, &w))
+		log_warn(&r->log, "%s", w.text);
+}
+
+static int prepare(struct run *r, int argc, char *const argv[], struct err_text *e)
+{
+	struct plan_resolver resolver = {.ctx = r, .resolve = resolve};
+	int err = plan_build(&r->plan, r->s, &resolver, &r->log, e);
+	if (!err)
+		err = plan_check_safety(&r->plan, r->s, &r->log, e);
+	if (err)
+		return err;
+	plan_scan_config(&r->plan, r->s, r->s->scan.connect, &r->config);
+	if (r->s->scan.dry_run)
+		return 0;
+	err = open_names(r, e);
+	r->report.settings = r->s;
+	r->report.plan = &r->plan;
+	r->report.out = &r->out;
+	r->report.log = &r->log;
+	r->report.signals = &r->signals;
+	if (!err)
+		err = open_hosts(r, e);
+	report_hooks(&r->report, &r->hooks);
+	if (!err && !r->s->scan.list_only && addrset_count(r->plan.targets))
+		err = open_scan(r, e);
+	if (!err)
+		err = outputs_open_files(&r->out, r->s, e);
+	if (!err && r->connect && r->scan)
+		warn_of_tracking(r);
+	make_info(r, argc, argv);
+	return err;
+}
+
+static int list_targets(struct run *r)
+{
+	u128 n = addrset_count(r->plan.targets);
+	for (u128 i = 0; i < n; i++) {
+		struct addr a;
+		addrset_at(r->plan.targets, i, &a);
+		(void)hosts_down(r->report.hosts, &a, REASON_USER_SET);
+		const char *name = plan_asked_name(&r->plan, &a);
+		if (name)
+			(void)hosts_name(r->report.hosts, &a, name, NULL);
+		if (r->report.names)
+			reverse_ask(r->report.names, &a);
+	}
+	r->sum.c.hosts_total = (uint64_t)n;
+	return 0;
+}
+
+// Files, sockets and modules are open: what follows needs no rights.
+static int give_up_rights(struct run *r, struct err_text *e)
+{
+	struct rights_dropped done;
+	struct rights_drop cfg = {.allow_uring = r->connect};
+	int err = rights_give_up(&cfg, &done, e);
+	if (!err)
+		log_debug(&r->log, "rights: %s, system calls %s", done.user ? "now nobody" : "user unchanged",
+			  done.filter ? "filtered" : "not filtered");
+	return err;
+}
+
+static int carry_out(struct run *r, struct err_text *e)
+{
+	r->sum.start_wall_ns = r->info.start_wall_ns;
+	r->report.start_ns = clock_mono_ns();
+	int err = give_up_rights(r, e);
+	if (!err)
+		err = start_outputs(r, e);
+	if (err)
+		return err;
+	start_progress(r);
+	if (r->s->scan.list_only)
+		err = list_targets(r);
+	else if (r->scan)
+		err = scan_run(r->scan, &r->sum, e);
+	progress_hide(&r->progress);
+	return err;
+}
+
+static int exit_status(struct run *r, int err)
+{
+	if (r->report.signal)
+		return 128 + r->report.signal;
+	if (err || r->report.write_error)
+		return EXIT_FAILED;
+	bool incomplete =
+		r->sum.c.hosts_timed_out || r->plan.unresolved || r->sum.c.not_taken > r->sum.c.frames / 2;
+	return incomplete ? EXIT_INCOMPLETE : EXIT_DONE;
+}
+
+static int conclude(struct run *r, int err, struct err_text *e)
+{
+	bool interrupted = r->report.signal != 0;
+	if (err == ERR_INTERRUPTED)
+		err = 0;
+	struct err_text write_text = {{0}};
+	(void)report_finish(&r->report, interrupted || err || r->report.write_error);
+	r->sum.interrupted = interrupted;
+	r->sum.end_wall_ns = clock_wall_ns();
+	r->sum.elapsed_ns = clock_mono_ns() - r->report.start_ns;
+	r->sum.error = err ? e->text : NULL;
+	r->sum.exit_status = exit_status(r, err);
+	r->sum.incomplete = r->sum.exit_status == EXIT_INCOMPLETE;
+	int closing = outputs_close(&r->out, &r->sum, &write_text);
+	if (err)
+		log_error(&r->log, "%s", e->text);
+	if (closing) {
+		log_error(&r->log, "%s", write_text.text);
+		if (!interrupted)
+			r->sum.exit_status = EXIT_FAILED;
+	}
+	return r->sum.exit_status;
+}
+
+static void release(struct run *r)
+{
+	scan_close(r->scan);
+	reverse_close(r->report.names);
+	hosts_free(r->report.hosts);
+	plan_free(&r->plan);
+	buf_free(&r->command);
+}
+
+static bool is_usage(int err)
+{
+	return err == ERR_USAGE || err == ERR_SYNTAX || err == ERR_RANGE || err == ERR_LIMIT;
+}
+
+int run_scan(const struct settings *s, int argc, char *const argv[])
+{
+	struct run r = {.s = s, .log = {.fd = 2}};
+	struct err_text e = {{0}};
+	r.log.level = s->output.debug ? LOG_DEBUG : s->output.verbose ? LOG_VERBOSE : LOG_INFO;
+	int err = signals_open(&r.signals, &e);
+	if (!err)
+		err = prepare(&r, argc, argv, &e);
+	if (err) {
+		log_error(&r.log, "%s", e.text[0] ? e.text : err_name(err));
+		release(&r);
+		return is_usage(err) ? EXIT_USAGE : EXIT_FAILED;
+	}
+	int status;
+	if (s->scan.dry_run) {
+		status = dry_run(&r.plan, &r.config, s) ? EXIT_FAILED : EXIT_DONE;
+	} else {
+		if (addrset_count(r.plan.targets) == 0)
+			log_warn(&r.log, "no targets are left to scan");
+		err = carry_out(&r, &e);
+		status = conclude(&r, err, &e);
+	}
+	release(&r);
+	return status;
+}
