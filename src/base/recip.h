@@ -2,6 +2,7 @@
 // division.
 #pragma once
 
+#include <assert.h>
 #include <stdint.h>
 
 struct recip {
@@ -17,6 +18,7 @@ static inline uint64_t recip_multiply_high(uint64_t x, uint64_t y)
 // divisor > 0
 static inline struct recip recip_of(uint64_t divisor)
 {
+	assert(divisor > 0);
 	return (struct recip){divisor, UINT64_MAX / divisor};
 }
 

@@ -303,6 +303,7 @@ int config_line_parse(struct config_line **out, const struct option_table *t, in
 		return err_set(e, -ENOMEM, "out of memory");
 	*c = (struct config_line){.table = t, .argc = argc, .argv = argv, .next = 1};
 	c->first_text = calloc(count + 1, sizeof(*c->first_text));
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
 	c->lists = calloc(count + 1, sizeof(*c->lists));
 	if (!c->first_text || !c->lists) {
 		err_set(e, -ENOMEM, "out of memory");

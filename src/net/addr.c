@@ -16,10 +16,10 @@
 		.lo = 0x0000ffff00000000ULL | (value) \
 	}
 #define V4_RANGE(a, len) V4(a), V4((a) | (uint32_t)(0xffffffffULL >> (len)))
-#define V6_RANGE(high, len)                                                       \
-	{.hi = (high)},                                                           \
-	{                                                                         \
-		.hi = (high) | (len >= 64 ? 0 : ~0ULL >> ((len)&63)), .lo = ~0ULL \
+#define V6_RANGE(high, len)                                                         \
+	{.hi = (high)},                                                             \
+	{                                                                           \
+		.hi = (high) | ((len) >= 64 ? 0 : ~0ULL >> ((len)&63)), .lo = ~0ULL \
 	}
 
 static const struct addr_special specials[] = {

@@ -1,5 +1,6 @@
 // The module libprtip-names.so: lookups through c-ares, driven by the caller's poll loop.
 #include <ares.h>
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -74,6 +75,20 @@ static void unlink_from(struct lookup_list *list, struct lookup *l)
 	list->count--;
 }
 
+static struct lookup *take_first(struct lookup_list *list)
+{
+	struct lookup *l = list->first;
+	if (!l)
+		return NULL;
+	list->first = l->next;
+	if (l->next)
+		l->next->prev = NULL;
+	else
+		list->last = NULL;
+	list->count--;
+	return l;
+}
+
 // ---- answers
 
 static enum names_status status_of(int ares_status)
@@ -105,6 +120,7 @@ static void start_queued(struct names *n);
 static void end(struct lookup *l, struct names_result *r)
 {
 	struct names *n = l->owner;
+	assert(n); // an active lookup has one
 	unlink_from(&n->active, l);
 	l->owner = NULL;
 	r->token = l->token;
@@ -225,11 +241,8 @@ static void start_queued(struct names *n)
 	if (n->starting)
 		return;
 	n->starting = true;
-	while (n->queued.first && n->active.count < n->max_active) {
-		struct lookup *l = n->queued.first;
-		unlink_from(&n->queued, l);
-		start(n, l);
-	}
+	while (n->queued.first && n->active.count < n->max_active)
+		start(n, take_first(&n->queued));
 	n->starting = false;
 }
 
@@ -252,7 +265,7 @@ static int names_forward(struct names *n, uint64_t token, const char *name, unsi
 	struct lookup *l = enqueue(n, token);
 	if (!l)
 		return -ENOMEM;
-	strcpy(l->name, name); // a valid name is shorter
+	memcpy(l->name, name, strlen(name) + 1); // a valid name is shorter
 	l->families = families;
 	start_queued(n);
 	return 0;
@@ -329,10 +342,8 @@ static void names_process(struct names *n, const struct pollfd *fds, unsigned co
 
 static void names_cancel(struct names *n)
 {
-	while (n->queued.first) {
-		struct lookup *l = n->queued.first;
+	for (struct lookup *l; (l = take_first(&n->queued));) {
 		struct names_result r = {.token = l->token, .status = NAMES_CANCELLED, .reason = "cancelled"};
-		unlink_from(&n->queued, l);
 		free(l);
 		n->done(n->ctx, &r);
 	}

@@ -166,14 +166,15 @@ void sender_close(struct sender *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < s->count; i++) {
+	unsigned count = s->workers ? s->count : 0;
+	for (unsigned i = 0; i < count; i++) {
 		struct worker *w = &s->workers[i];
 		if (!w->running)
 			continue;
 		atomic_store(&w->stop, true);
 		worker_wake(w);
 	}
-	for (unsigned i = 0; i < s->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		struct worker *w = &s->workers[i];
 		if (w->running)
 			pthread_join(w->thread, NULL);

@@ -120,9 +120,10 @@ int stream_maker_init(struct stream_maker *m, const struct streams_config *cfg, 
 	bool v4 = !is_zero(&cfg->source_v4), v6 = !is_zero(&cfg->source_v6);
 	m->fixed = v4 || v6 || cfg->source_port;
 	if (cfg->interface) {
-		if (strlen(cfg->interface) >= sizeof(m->interface))
+		size_t len = strlen(cfg->interface);
+		if (len >= sizeof(m->interface))
 			return err_set(e, -ENODEV, "interface name too long: %s", cfg->interface);
-		strcpy(m->interface, cfg->interface);
+		memcpy(m->interface, cfg->interface, len + 1);
 		m->ifindex = if_nametoindex(m->interface);
 		if (!m->ifindex)
 			return err_set(e, -ENODEV, "no such interface: %s", m->interface);

@@ -23,6 +23,7 @@ static int explain(int rc, struct err_text *e)
 	int disabled = 0;
 	FILE *f = fopen("/proc/sys/kernel/io_uring_disabled", "re");
 	if (f) {
+		// NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
 		if (fscanf(f, "%d", &disabled) != 1)
 			disabled = 0;
 		fclose(f);

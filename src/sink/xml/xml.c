@@ -259,8 +259,8 @@ static void put_port(struct sink *s, const struct port_result *p)
 static void put_ports(struct sink *s, const struct host_result *h)
 {
 	start(s, "ports");
-	for (uint8_t state = 0; state < STATE_COUNT; state++)
-		put_extraports(s, h, state);
+	for (int state = 0; state < STATE_COUNT; state++)
+		put_extraports(s, h, (uint8_t)state);
 	for (size_t i = 0; i < h->port_count; i++)
 		put_port(s, &h->ports[i]);
 	end(s);
