@@ -87,7 +87,7 @@ static const struct expectation expectations[] = {
 	 65535,
 	 2000,
 	 14,
-	 200000,
+	 215000,
 	 0,
 	 false},
 };
