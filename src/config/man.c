@@ -90,9 +90,11 @@ static void put_name(struct buf *b, const struct option *o, const char *name)
 static void put_sentence(struct buf *b, const char *text)
 {
 	char line[512];
-	snprintf(line, sizeof(line), "%s.", text);
+	size_t len = strlen(text) < sizeof(line) - 1 ? strlen(text) : sizeof(line) - 1;
+	memcpy(line, text, len);
 	line[0] = (char)toupper((unsigned char)line[0]);
-	put_prose(b, line, strlen(line));
+	line[len] = '.';
+	put_prose(b, line, len + 1);
 }
 
 static void put_range(struct buf *b, const struct option *o)
