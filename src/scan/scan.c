@@ -99,11 +99,8 @@ static int open_transports(struct scan *s, struct err_text *e)
 	if (!r && !s->frames)
 		r = paths_new(&s->route_paths,
 			      &(struct paths_config){.table = s->table, .has = {true, false}});
-	if (!r && s->cfg.kind == SCAN_CONNECT) {
-		r = stream_io_open(&s->streams, &s->cfg, &s->hooks, s->log, positions(s), e);
-		if (!r)
-			snprintf(s->engine, sizeof(s->engine), "%s", stream_io_name(s->streams));
-	}
+	if (!r && s->cfg.kind == SCAN_CONNECT) // opened when it is used: its threads must not hold rights
+		snprintf(s->engine, sizeof(s->engine), "%s", s->cfg.engine == ENGINE_URING ? "uring" : "epoll");
 	return r;
 }
 
