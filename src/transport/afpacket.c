@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "transport/filter.h"
 #include "transport/frames.h"
+#include "transport/late_close.h"
 #include "transport/packet_ring.h"
 #include "transport/recv_batch.h"
 #include "transport/send_workers.h"
@@ -22,7 +23,7 @@
 
 struct frames {
 	struct frames_config cfg;
-	int fd;
+	int fd, hold; // hold: closed after fd
 	struct sender *sender;
 	struct recv_batch *batch; // or
 	struct packet_ring *ring;
@@ -125,6 +126,7 @@ static int afpacket_open(struct frames **out, const struct frames_config *cfg, s
 		err_set(e, rc, "cannot set a packet socket up: %s", err_name(rc));
 		goto out_socket;
 	}
+	f->hold = late_close_hold(f->fd);
 	*out = f;
 	return 0;
 out_socket:
@@ -191,9 +193,12 @@ static void afpacket_stats(struct frames *f, struct frames_stats *out)
 
 static int afpacket_close(struct frames *f)
 {
-	int fd = f->fd;
+	int fd = f->fd, hold = f->hold;
 	frames_free(f);
-	return close(fd) ? -errno : 0;
+	int rc = close(fd) ? -errno : 0;
+	if (hold >= 0)
+		close(hold);
+	return rc;
 }
 
 const struct frames_ops frames_afpacket = {

@@ -138,7 +138,7 @@ static void reply_count(const struct bench *b, const struct target *t, const str
 	out->ttl = a.ttl;
 	out->ifindex = r->ifindex;
 	uint32_t sent = b->stamps[a.port >= OPEN_PORT ? a.port - OPEN_PORT : 0];
-	if (sent == 0 || r->time_ns / NS_PER_US - sent > 2000000)
+	if (sent == 0 || (uint32_t)(r->time_ns / NS_PER_US) - sent > 20000000)
 		out->wrong_time++;
 }
 
@@ -191,15 +191,17 @@ static bool net_open(struct net *n)
 {
 	if (!lab_open(&n->lab))
 		return false;
-	lab_run("ip -6 addr add fe80::1/64 dev near nodad; ip route add 198.18.77.0/24 via 198.18.0.2;"
+	lab_run("set -e; ip -6 addr add fe80::1/64 dev near nodad; ip route add 198.18.77.0/24 via "
+		"198.18.0.2;"
 		"ip -6 route add 2001:db8:77::/48 via 2001:db8::2; ip route add prohibit 198.18.66.0/24");
 	n->listeners[0] = listener(AF_INET);
 	n->listeners[1] = listener(AF_INET6);
 	lab_enter(n->lab.peer);
 	// Behind it networks that it says it cannot reach.
-	lab_run("ip -6 addr add fe80::2/64 dev far nodad;"
+	lab_run("set -e; ip -6 addr add fe80::2/64 dev far nodad;"
 		"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 "
-		"net.ipv6.icmp.ratelimit=0; ip route add unreachable 198.18.77.0/24;"
+		"net.ipv6.icmp.ratelimit=0; sysctl -qw net.ipv4.icmp_msgs_burst=1000 2>/dev/null || true; ip "
+		"route add unreachable 198.18.77.0/24;"
 		"ip -6 route add unreachable 2001:db8:77::/48");
 	n->listeners[2] = listener(AF_INET);
 	n->listeners[3] = listener(AF_INET6);
