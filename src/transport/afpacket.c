@@ -19,7 +19,6 @@
 #include "transport/socket_buffer.h"
 
 #define LINK_HEADER 14
-#define RECV_ROOM   128
 
 struct frames {
 	struct frames_config cfg;
@@ -37,6 +36,7 @@ int frames_afpacket_socket(int fds[4], struct err_text *e)
 	fds[0] = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fds[0] >= 0) {
 		socket_buffer_grow(fds[0]);
+		fds[1] = late_close_hold(fds[0]);
 		return 0;
 	}
 	if (errno != EPERM && errno != EACCES)
@@ -77,7 +77,7 @@ static int receive_prepare(struct frames *f)
 	// A ring that cannot be had is no reason to fail.
 	if (cfg->large && packet_ring_open(&f->ring, f->fd) == 0)
 		return 0;
-	f->batch = recv_batch_new(RECV_ROOM);
+	f->batch = recv_batch_new(FRAMES_RECV_MAX);
 	return f->batch ? 0 : -ENOMEM;
 }
 
@@ -93,6 +93,14 @@ static int socket_start(struct frames *f)
 		return rc;
 	const struct sockaddr_ll any = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol)};
 	return bind(f->fd, (const struct sockaddr *)&any, sizeof(any)) ? -errno : 0;
+}
+
+static int sockets_close(int fd, int hold)
+{
+	int rc = close(fd) ? -errno : 0;
+	if (hold >= 0)
+		close(hold);
+	return rc;
 }
 
 static void frames_free(struct frames *f)
@@ -111,12 +119,15 @@ static int afpacket_open(struct frames **out, const struct frames_config *cfg, s
 		return err_set(e, -ENOMEM, "out of memory");
 	f->cfg = *cfg;
 	f->fd = cfg->privileged_fds[0];
+	f->hold = cfg->privileged_fds[1];
 	bool own = f->fd < 0;
 	int fds[4], rc = own ? frames_afpacket_socket(fds, e) : 0;
 	if (rc)
 		goto out;
-	if (own)
+	if (own) {
 		f->fd = fds[0];
+		f->hold = fds[1];
+	}
 	const struct lane_config lane = {.frames = &f->cfg, .packet = true, .fd_v4 = f->fd, .fd_v6 = f->fd};
 	rc = sender_open(&f->sender, &lane, e);
 	if (rc)
@@ -126,12 +137,11 @@ static int afpacket_open(struct frames **out, const struct frames_config *cfg, s
 		err_set(e, rc, "cannot set a packet socket up: %s", err_name(rc));
 		goto out_socket;
 	}
-	f->hold = late_close_hold(f->fd);
 	*out = f;
 	return 0;
 out_socket:
 	if (own)
-		close(f->fd);
+		sockets_close(f->fd, f->hold);
 out:
 	frames_free(f);
 	return rc;
@@ -195,10 +205,7 @@ static int afpacket_close(struct frames *f)
 {
 	int fd = f->fd, hold = f->hold;
 	frames_free(f);
-	int rc = close(fd) ? -errno : 0;
-	if (hold >= 0)
-		close(hold);
-	return rc;
+	return sockets_close(fd, hold);
 }
 
 const struct frames_ops frames_afpacket = {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -207,6 +208,8 @@ static void protocol_blocks(struct filter *f, const struct filter_want *w, struc
 void filter_packet(struct filter *f, const struct filter_want *w)
 {
 	f->len = 0;
+	ancillary(f, SKF_AD_HATYPE);
+	jump(f, BPF_JEQ, ARPHRD_ETHER, 0, DROP);
 	ancillary(f, SKF_AD_VLAN_TAG_PRESENT);
 	jump(f, BPF_JEQ, 0, 2, 0);
 	ancillary(f, SKF_AD_VLAN_TAG);

@@ -30,9 +30,9 @@ void filter_raw_icmp4(struct filter *f, const struct filter_want *w);
 void filter_raw_tcp6(struct filter *f, const struct filter_want *w);
 void filter_raw_icmp6(struct filter *f, const struct filter_want *w);
 
-// A packet socket on Ethernet sees it from the link header on: all of the above for the families wanted, UDP
-// and SCTP to our ports, IPv6 with extension headers (sorted out later), ARP and NDP when wanted. A frame of
-// a VLAN is left to that VLAN's own interface, where it arrives a second time.
+// A packet socket sees it from the link header on. Ethernet only (never loopback): all of the above for the
+// families wanted, UDP and SCTP to our ports, IPv6 with extension headers (sorted out later), ARP and NDP
+// when wanted. A frame of a VLAN is left to that VLAN's own interface, where it arrives a second time.
 void filter_packet(struct filter *f, const struct filter_want *w);
 
 int filter_attach(int fd, const struct filter *f) MUST_CHECK;

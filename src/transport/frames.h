@@ -11,6 +11,8 @@
 
 struct frames_memory_net;
 
+#define FRAMES_RECV_MAX 256
+
 // Send times: the transport stores the microsecond clock (clock_mono_ns() / 1000, low 32 bits, 0 replaced by
 // 1) into stamps[desc.stamp] just before it hands the frame to the kernel. May be NULL.
 typedef _Atomic uint32_t frame_stamp;
@@ -26,9 +28,10 @@ struct frames_config {
 	unsigned send_threads;     // 0: send in the caller's thread
 	bool large;                // a large scan: rings are worth their set-up
 	bool qdisc_bypass;
-	// Sockets opened before rights were dropped; -1 where none. afpacket: [0] the packet socket. rawip:
-	// [0] IPv4 TCP (sends too), [1] ICMP, [2] IPv6 TCP (sends too), [3] ICMPv6. When all that is wanted
-	// is there it is used, and closed by close(); else open() opens its own.
+	// Sockets opened before rights were dropped; -1 where none. afpacket: [0] the packet socket, [1] what
+	// makes closing it cheap (late_close.h; -1 where it is not to be had), in this order to be closed.
+	// rawip: [0] IPv4 TCP (sends too), [1] ICMP, [2] IPv6 TCP (sends too), [3] ICMPv6. When all that is
+	// wanted is there it is used, and closed by close(); else open() opens its own.
 	int privileged_fds[4];
 	// --packet-trace: called for every frame sent and received, from the caller's thread only
 	// (send_threads is 0 then).
@@ -66,7 +69,8 @@ struct frames_ops {
 	int (*send)(struct frames *f, const struct frame_desc *d, unsigned n, unsigned *taken);
 	// True when everything taken has been handed to the kernel.
 	bool (*idle)(const struct frames *f);
-	// Takes up to max answers that are already here. Returns the count or -errno. Never blocks.
+	// Takes up to max answers that are already here. Returns the count or -errno. Never blocks. Fewer
+	// than both max and FRAMES_RECV_MAX means that there were no more.
 	int (*recv)(struct frames *f, struct frame_reply *r, unsigned max);
 	// Descriptor to poll for readability, or -1.
 	int (*fd)(const struct frames *f);

@@ -18,7 +18,6 @@
 #include "transport/send_workers.h"
 #include "transport/socket_buffer.h"
 
-#define RECV_ROOM   128
 #define IPV6_HEADER 40
 
 // Places in privileged_fds.
@@ -117,7 +116,7 @@ static int receive_prepare(struct frames *f)
 					 .ndp = cfg->want_ndp,
 					 .port_lo = cfg->port_lo,
 					 .port_hi = cfg->port_hi};
-	f->batch = recv_batch_new(RECV_ROOM);
+	f->batch = recv_batch_new(FRAMES_RECV_MAX);
 	f->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!f->batch || f->epoll < 0)
 		return f->batch ? -errno : -ENOMEM;

@@ -1,4 +1,5 @@
 // The filters run in a small interpreter of classic BPF over packets made by hand, whole and cut short.
+#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -22,7 +23,7 @@
 // What the kernel knows of a packet beside its bytes.
 struct beside {
 	uint16_t protocol, vlan_tci;
-	bool vlan;
+	bool vlan, loopback;
 };
 
 static int64_t load_at(const uint8_t *p, size_t len, const struct beside *b, unsigned code, uint32_t at)
@@ -30,6 +31,8 @@ static int64_t load_at(const uint8_t *p, size_t len, const struct beside *b, uns
 	switch (at) {
 	case (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL:
 		return b->protocol;
+	case (uint32_t)SKF_AD_OFF + SKF_AD_HATYPE:
+		return b->loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 	case (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT:
 		return b->vlan;
 	case (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG:
@@ -219,6 +222,8 @@ static void packet_check(const struct sample *s, const struct craft *c, bool v6)
 		assert_false(packet_passes(&f, c, &b, cut));
 	const struct beside tagged = {.protocol = c->ethertype, .vlan = true, .vlan_tci = 0x2007};
 	const struct beside priority = {.protocol = c->ethertype, .vlan = true, .vlan_tci = 0xe000};
+	const struct beside loopback = {.protocol = c->ethertype, .loopback = true};
+	assert_false(packet_passes(&f, c, &loopback, 0));
 	assert_false(packet_passes(&f, c, &tagged, 0));
 	assert_int_equal(packet_passes(&f, c, &priority, 0), s->packet);
 	struct filter_want other = want; // the other family alone

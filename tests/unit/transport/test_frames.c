@@ -393,6 +393,41 @@ static void test_interface_gone(void **state)
 	}
 }
 
+// Fewer than were asked for means that there are no more: the sweep's timeouts rely on it.
+static void test_recv_whole(void **state)
+{
+	(void)state;
+	static struct bench b;
+	static const unsigned asked[] = {FRAMES_RECV_MAX, 64};
+	struct net n;
+	struct err_text e;
+	if (!net_open(&n))
+		skip();
+	for (int round = 0; round < 6; round++) {
+		struct frames *f;
+		struct frame_desc d[PROBES];
+		struct frame_reply r[FRAMES_RECV_MAX];
+		const struct frames_ops *ops = round < 4 ? &frames_afpacket : &frames_rawip;
+		unsigned taken, left = 5 * PROBES, max = asked[round % 2];
+		bench_make(&b, round < 4);
+		b.cfg.large = round >= 2;
+		assert_int_equal(ops->open(&f, &b.cfg, &e), 0);
+		for (unsigned i = 0; i < PROBES; i++)
+			desc_make(&b, i % 2 && round >= 4 ? &far6 : &far4, i + 1, &d[i]);
+		for (int i = 0; i < 5; i++)
+			assert_int_equal(ops->send(f, d, PROBES, &taken), 0);
+		usleep(300000);
+		while (left) {
+			unsigned want = left < max ? left : max;
+			assert_int_equal(ops->recv(f, r, max), want);
+			left -= want;
+		}
+		assert_int_equal(ops->recv(f, r, max), 0);
+		ops->close(f);
+	}
+	net_close(&n);
+}
+
 // Stopping with full rings neither hangs nor leaks.
 static void test_close_busy(void **state)
 {
@@ -441,9 +476,9 @@ static void test_no_rights(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_rights),      cmocka_unit_test(test_variants),
-		cmocka_unit_test(test_refused_route),  cmocka_unit_test(test_close_busy),
-		cmocka_unit_test(test_interface_gone),
+		cmocka_unit_test(test_no_rights),     cmocka_unit_test(test_variants),
+		cmocka_unit_test(test_refused_route), cmocka_unit_test(test_close_busy),
+		cmocka_unit_test(test_recv_whole),    cmocka_unit_test(test_interface_gone),
 	};
 	sigset_t all; // as the program does before its first thread
 	sigfillset(&all);
