@@ -226,6 +226,8 @@ void filter_packet(struct filter *f, const struct filter_want *w)
 	from = f->len;
 	if (w->v6) {
 		jump(f, BPF_JEQ, ETH_P_IPV6, 0, REST);
+		put(f, BPF_LD | BPF_B | BPF_ABS, LINK_HEADER + 24); // multicast is no answer to us
+		jump(f, BPF_JEQ, 0xff, DROP, 0);
 		put(f, BPF_LD | BPF_B | BPF_ABS, LINK_HEADER + 6);
 		protocol_blocks(f, w, (struct place){.off = LINK_HEADER + IPV6_HEADER}, true);
 		resolve(f, from, REST);

@@ -298,6 +298,11 @@ static void test_neighbours(void **state)
 		filter_raw_icmp6(&f, &w);
 		assert_int_equal(run(&f, advert.bytes + 40, advert.len - 40, NULL), wanted);
 	}
+	struct craft all;
+	const struct addr all_nodes = {.hi = 0xff02000000000000, .lo = 1};
+	craft_advert(&all, &them6, &all_nodes, 255, &them6, mac); // nobody asked
+	filter_packet(&f, &w);
+	assert_false(packet_passes(&f, &all, &v6, 0));
 	w = (struct filter_want){.arp = true};
 	filter_packet(&f, &w);
 	assert_true(packet_passes(&f, &reply, &arp, 0));
