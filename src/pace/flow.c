@@ -89,6 +89,8 @@ static void cut(struct flow *f, const struct flow_policy *p, double delivered_pp
 
 static void learn_share(struct flow *f, double share)
 {
+	if (share > 1)
+		share = 1;
 	if (f->share <= 0)
 		f->share = (float)share;
 	else
@@ -265,9 +267,10 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 		f->refill_ns = now_ns;
 		return;
 	}
+	// First: frames of one batch share their time, and their answers all go to the epoch that begins with it.
+	epochs_advance(f, p, now_ns);
 	if (judged)
 		f->now.sent++;
-	epochs_advance(f, p, now_ns);
 }
 
 static void epoch_answer(struct flow_epoch *e, uint32_t rtt_us)
@@ -294,7 +297,7 @@ static void attribute(struct flow *f, uint32_t sent_us, uint32_t rtt_us)
 	if (f->judged.sent && later(sent_us, f->judged.start_us) >= 0) {
 		f->judged.answered++;
 		float share = (float)f->judged.answered / (float)f->judged.sent;
-		if (share > f->share)
+		if (share > f->share && share <= 1)
 			f->share = share;
 	}
 }
