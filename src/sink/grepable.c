@@ -33,7 +33,7 @@ static int grepable_open(struct sink **out, const struct sink_config *cfg, struc
 {
 	struct sink *s = calloc(1, sizeof(*s));
 
-	if (!s || writer_open(&s->w, cfg->fd) != 0) {
+	if (!s || writer_open(&s->w, cfg->fd, cfg->stop_fd) != 0) {
 		if (s)
 			(void)writer_close(&s->w);
 		free(s);
@@ -132,6 +132,7 @@ static int grepable_flush(struct sink *s)
 
 static int grepable_close(struct sink *s, const struct scan_summary *sum)
 {
+	writer_ending(&s->w);
 	format_file_footer(&s->w, sum);
 	int rc = writer_close(&s->w);
 	free(s);

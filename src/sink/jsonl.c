@@ -37,7 +37,7 @@ static int jsonl_open(struct sink **out, const struct sink_config *cfg, struct e
 {
 	struct sink *s = calloc(1, sizeof(*s));
 
-	if (!s || writer_open(&s->w, cfg->fd) != 0)
+	if (!s || writer_open(&s->w, cfg->fd, cfg->stop_fd) != 0)
 		goto no_memory;
 	s->gen = yajl_gen_alloc(NULL);
 	if (!s->gen || !yajl_gen_config(s->gen, yajl_gen_print_callback, on_print, s) ||
@@ -352,6 +352,7 @@ static void put_summary(struct sink *s, const struct scan_summary *sum)
 
 static int jsonl_close(struct sink *s, const struct scan_summary *sum)
 {
+	writer_ending(&s->w);
 	put_summary(s, sum);
 	int rc = writer_close(&s->w);
 	yajl_gen_free(s->gen);

@@ -20,7 +20,7 @@ static int normal_open(struct sink **out, const struct sink_config *cfg, struct 
 	struct sink *s = calloc(1, sizeof(*s));
 	char when[FORMAT_TIME_MAX];
 
-	if (!s || writer_open(&s->w, cfg->fd) != 0) {
+	if (!s || writer_open(&s->w, cfg->fd, cfg->stop_fd) != 0) {
 		if (s)
 			(void)writer_close(&s->w);
 		free(s);
@@ -230,6 +230,7 @@ static int normal_close(struct sink *s, const struct scan_summary *sum)
 {
 	char outcome[128];
 
+	writer_ending(&s->w);
 	if (sum->interrupted)
 		writer_puts(&s->w, "Interrupted.\n");
 	if (s->live) {

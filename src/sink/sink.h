@@ -23,7 +23,8 @@ struct sink_config {
 	bool hosts_follow; // host() will be called for every host, so discovery records need no line of their
 			   // own
 	int fd; // already open; owned by the sink from open on (closed in close, unless it is 1 or 2)
-	const char *path; // for messages: the file's name or "standard output"
+	const int *stop_fd; // readable once a stop was asked for: then nobody waits for a reader; may be NULL
+	const char *path;   // for messages: the file's name or "standard output"
 };
 
 struct sink;

@@ -142,7 +142,7 @@ static int xml_open(struct sink **out, const struct sink_config *cfg, struct err
 	struct sink *s = calloc(1, sizeof(*s));
 	xmlOutputBufferPtr buffer = NULL;
 
-	if (!s || writer_open(&s->w, cfg->fd) != 0)
+	if (!s || writer_open(&s->w, cfg->fd, cfg->stop_fd) != 0)
 		goto no_memory;
 	s->cfg = *cfg;
 	buffer = xmlOutputBufferCreateIO(on_write, on_close, s, NULL);
@@ -341,6 +341,7 @@ static int xml_close(struct sink *s, const struct scan_summary *sum)
 {
 	uint64_t up = sum->c.hosts_up, total = sum->c.hosts_total;
 
+	writer_ending(&s->w);
 	start(s, "runstats");
 	put_finished(s, sum);
 	start(s, "hosts");
