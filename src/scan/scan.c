@@ -100,8 +100,32 @@ static int open_transports(struct scan *s, struct err_text *e)
 		r = paths_new(&s->route_paths,
 			      &(struct paths_config){.table = s->table, .has = {true, false}});
 	if (!r && s->cfg.kind == SCAN_CONNECT) // opened when it is used: its threads must not hold rights
-		snprintf(s->engine, sizeof(s->engine), "%s", s->cfg.engine == ENGINE_URING ? "uring" : "epoll");
+		snprintf(s->engine, sizeof(s->engine), "%s",
+			 s->cfg.engine == ENGINE_URING ? "uring" : "epoll");
 	return r;
+}
+
+static int check_source(const struct scan *s, const struct addr *a, struct err_text *e)
+{
+	char text[ADDR_TEXT_MAX];
+	if ((a->hi == 0 && a->lo == 0) || net_table_is_ours(s->table, a))
+		return 0;
+	addr_format(a, text);
+	return err_set(
+		e, ERR_USAGE,
+		"-S: %s is no address of this machine, so answers would not come here; expected one of "
+		"`ip address`",
+		text);
+}
+
+// With not one way out there is nothing to scan; with some, the others are reported as down.
+static int check_routes(const struct scan *s, struct err_text *e)
+{
+	const struct survey *v = &s->survey;
+	if (v->unroutable == 0 || v->unroutable < v->addresses)
+		return 0;
+	return err_set(e, ERR_NOROUTE, "%.400s%s", v->why.text,
+		       v->addresses > 1 ? ", and none to the other targets" : "");
 }
 
 int scan_open(struct scan **out, const struct scan_config *cfg, const struct scan_hooks *hooks,
@@ -116,8 +140,15 @@ int scan_open(struct scan **out, const struct scan_config *cfg, const struct sca
 	survey_families(s);
 	bool policy = false;
 	int r = net_table_read(&s->table, s->survey.v4, s->survey.v6, cfg->interface, &policy, e);
+	if (!r && s->survey.v4)
+		r = check_source(s, &s->cfg.source_v4, e);
+	if (!r && s->survey.v6)
+		r = check_source(s, &s->cfg.source_v6, e);
 	if (!r) {
 		survey_routes(s);
+		r = check_routes(s, e);
+	}
+	if (!r) {
 		if (policy && s->cfg.engine == ENGINE_AFPACKET)
 			r = err_set(
 				e, ERR_UNSUPPORTED,

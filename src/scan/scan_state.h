@@ -18,6 +18,8 @@ struct survey {
 	bool other;       // some through loopback or a link without addresses
 	uint64_t on_link; // on-link Ethernet hosts, at least
 	uint64_t addresses;
+	uint64_t unroutable; // among them, as far as they were looked at one by one
+	struct err_text why; // of the first of those
 };
 
 struct live_host {

@@ -9,8 +9,11 @@
 static void look(struct scan *s, const struct addr *a, uint64_t stands_for)
 {
 	struct net_path path;
-	if (net_table_lookup(s->table, a, &path, NULL))
+	struct survey *v = &s->survey;
+	if (net_table_lookup(s->table, a, &path, v->unroutable ? NULL : &v->why)) {
+		v->unroutable += s->survey.addresses <= LOOK_AT;
 		return;
+	}
 	if (path.local || path.link->kind != LINK_ETHERNET) {
 		s->survey.other = true;
 		return;
