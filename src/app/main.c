@@ -1,4 +1,7 @@
 // The program: the only place that exits the process.
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -48,8 +51,23 @@ static int completion(const struct log *log, enum config_shell shell)
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
+// Closed at the start, the numbers of the standard streams would go to sockets and files, and reports and
+// diagnostics into those. What is put there can neither be read (0) nor written (1, 2).
+static bool fill_standard_streams(void)
+{
+	struct pollfd p[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+	if (poll(p, 3, 0) <= 0)
+		return true;
+	for (int fd = 0; fd < 3; fd++)
+		if ((p[fd].revents & POLLNVAL) && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char *argv[])
 {
+	if (!fill_standard_streams())
+		return EXIT_FAILED;
 	struct log log = {.level = LOG_INFO, .fd = 2};
 	struct settings s;
 	struct config_line *line = NULL;

@@ -2,10 +2,16 @@
 
 static const struct config_section sections[] = {
 	{"ENVIRONMENT", "NO_COLOR: when set and not empty, as --no-color."},
-	{"EXIT STATUS", "0 when the scan was done, also when no port was open; 1 when it failed or an output "
-			"could not be written; 2 "
-			"when the command line was refused; 130 when it was interrupted, with everything "
-			"found until then reported."},
+	{"EXIT STATUS",
+	 "0: the scan was done, also when no port was open.\n"
+	 "1: it failed, cannot be done here (no permission, no route, an engine that does not fit), or an "
+	 "output could not be written.\n"
+	 "2: the command line was refused, or a file or name that it gives; nothing was scanned.\n"
+	 "3: it is done but not complete: a host ran into --host-timeout, had no route, or a name was not "
+	 "found.\n"
+	 "129, 130, 143: stopped by SIGHUP, SIGINT or SIGTERM; what was found until then is reported and "
+	 "every "
+	 "file is whole."},
 	{"EXAMPLES", "The common ports of one host:\n"
 		     "\tprtip 192.0.2.10\n"
 		     "All ports of a network, XML for other programs and the normal report on the terminal:\n"

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,16 @@ static const struct sink_ops *find_format(enum output_format f, struct err_text 
 	return module_load("xml", &ops, e) ? NULL : ops;
 }
 
+// A file that was there keeps its content until all are open.
+static int open_file(const char *path, bool *made)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	*made = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
 static int add(struct outputs *o, enum output_format f, const char *path, struct err_text *e)
 {
 	size_t i = o->count;
@@ -33,15 +44,51 @@ static int add(struct outputs *o, enum output_format f, const char *path, struct
 	char safe[256];
 	text_escape(safe, sizeof(safe), path, strlen(path));
 	bool standard = strcmp(path, "-") == 0;
-	int fd = standard ? 1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = standard ? 1 : open_file(path, &o->made[i]);
 	if (fd < 0)
-		return err_set(e, -errno, "cannot write %s: %s", safe, err_name(-errno));
+		return err_set(e, fd, "cannot write %s: %s", safe, err_name(fd));
 	snprintf(o->paths[i], sizeof(o->paths[i]), "%s", standard ? "standard output" : safe);
 	o->fds[i] = fd;
 	o->ops[i] = ops;
-	o->per_host |= ops->per_host;
-	o->records |= !ops->per_host;
 	o->count++;
+	return 0;
+}
+
+bool outputs_want_hosts(const struct settings *s)
+{
+	bool any = !options_uses_stdout(&s->output) || s->output.basename;
+	for (int f = 0; f < OUTPUT_FORMATS; f++)
+		any |= s->output.files[f] && f != OUTPUT_JSONL;
+	return any;
+}
+
+// Nothing is left of an attempt that failed.
+static void take_back(struct outputs *o, const struct settings *s)
+{
+	size_t i = 0;
+	for (int f = 0; f < OUTPUT_FORMATS && i < o->count; f++) {
+		char text[PATH_MAX];
+		const char *path = options_output_file(&s->output, (enum output_format)f, text, sizeof(text));
+		if (!path)
+			continue;
+		if (o->made[i])
+			unlink(path);
+		if (o->fds[i] > 2)
+			close(o->fds[i]);
+		i++;
+	}
+	o->count = 0;
+}
+
+// Files only: a pipe or device cannot be cut and need not be.
+static int empty_files(struct outputs *o, struct err_text *e)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		if (o->fds[i] <= 2 || o->made[i] || ftruncate(o->fds[i], 0) == 0 || errno == EINVAL)
+			continue;
+		int err = -errno;
+		return err_set(e, err, "cannot empty %s: %s", o->paths[i], err_name(err));
+	}
 	return 0;
 }
 
@@ -50,16 +97,17 @@ int outputs_open_files(struct outputs *o, const struct settings *s, struct err_t
 	memset(o, 0, sizeof(*o));
 	int r = 0;
 	for (int f = 0; f < OUTPUT_FORMATS && !r; f++) {
-		char text[512];
+		char text[PATH_MAX];
 		const char *path = options_output_file(&s->output, (enum output_format)f, text, sizeof(text));
 		if (path)
 			r = add(o, (enum output_format)f, path, e);
 	}
 	if (!r && !options_uses_stdout(&s->output))
 		r = add(o, OUTPUT_NORMAL, "-", e);
-	for (size_t i = 0; r && i < o->count; i++)
-		if (o->fds[i] > 2)
-			close(o->fds[i]);
+	if (!r)
+		r = empty_files(o, e);
+	if (r)
+		take_back(o, s);
 	return r;
 }
 
@@ -73,6 +121,7 @@ static int start_sink(struct outputs *o, size_t i, const struct outputs_config *
 		.asked_ctx = cfg->asked_ctx,
 		.hosts_follow = cfg->hosts_follow,
 		.fd = o->fds[i],
+		.stop_fd = cfg->stop_fd,
 		.path = o->paths[i],
 	};
 	return o->ops[i]->open(&o->sinks[i], &sc, e);
@@ -120,7 +169,12 @@ int outputs_start(struct outputs *o, const struct outputs_config *cfg, struct er
 		};
 	}
 	struct fanout_config fc = {.targets = targets, .count = o->count, .threaded = cfg->threaded};
-	return fanout_new(&o->fan, &fc, e);
+	int r = fanout_new(&o->fan, &fc, e);
+	if (r && cfg->threaded) { // no thread to be had: slower, but whole
+		fc.threaded = false;
+		r = fanout_new(&o->fan, &fc, e);
+	}
+	return r;
 }
 
 int outputs_close(struct outputs *o, const struct scan_summary *sum, struct err_text *e)

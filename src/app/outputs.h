@@ -26,9 +26,8 @@ struct outputs {
 	char paths[OUTPUTS_MAX][512];
 	int fds[OUTPUTS_MAX];
 	struct outputs_shim shims[OUTPUTS_MAX];
+	bool made[OUTPUTS_MAX]; // the file was not there before
 	size_t count;
-	bool per_host; // some report wants whole hosts
-	bool records;  // some report wants records as they come
 };
 
 struct outputs_config {
@@ -38,12 +37,16 @@ struct outputs_config {
 	void *service_ctx;
 	const char *(*asked_name)(void *ctx, const struct addr *a);
 	void *asked_ctx;
-	bool hosts_follow; // host() will be called for JSON Lines too
-	bool threaded;     // a thread of its own writes
+	bool hosts_follow;  // host() will be called for JSON Lines too
+	bool threaded;      // a thread of its own writes
+	const int *stop_fd; // sink.h
 };
 
+// Is there a report that tells whole hosts?
+bool outputs_want_hosts(const struct settings *s);
+
 // Opens (and truncates) every file before anything is sent, so that a report that cannot be written costs no
-// scan.
+// scan. When one cannot be opened, none was touched.
 int outputs_open_files(struct outputs *o, const struct settings *s, struct err_text *e) MUST_CHECK;
 // Starts the sinks on the open files.
 int outputs_start(struct outputs *o, const struct outputs_config *cfg, struct err_text *e) MUST_CHECK;

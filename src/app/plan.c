@@ -1,23 +1,29 @@
 #include "app/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "app/plan_ports.h"
-#include "base/text.h"
 #include "target/parse.h"
 
-#define ADDRESSES_OF_A_NAME 64
+// A name among the targets or exclusions; looked up when everything was read and found good.
+struct wanted_name {
+	struct target_name name;
+	bool exclude;
+};
 
 struct reader {
 	struct plan *plan;
 	const struct settings *settings;
 	const struct plan_resolver *resolver;
 	const struct log *log;
-	struct addrset *set;
-	bool remember; // keep the name for reports
+	struct addrset *sets[2]; // targets; excluded
+	bool exclude;            // what is being read
+	struct wanted_name *names;
+	size_t name_count, name_cap;
 };
 
 static int remember_name(struct plan *p, const struct addr *a, const char *name)
@@ -51,36 +57,17 @@ static int add_prefix(struct addrset *set, const struct addr *a, int prefix, str
 	return addrset_add(set, &lo, &hi);
 }
 
-static int add_name(struct reader *r, const struct target_name *name, struct err_text *e)
+static int want_name(struct reader *r, const struct target_name *name)
 {
-	struct addr found[ADDRESSES_OF_A_NAME];
-	unsigned n = 0;
-	const struct target_settings *t = &r->settings->target;
-	char safe[256];
-	text_escape(safe, sizeof(safe), name->name, strlen(name->name));
-	if (!r->resolver || !r->resolver->resolve)
-		return err_set(e, ERR_MODULE, "cannot look up \"%s\": this build has no name resolution",
-			       safe);
-	int err = r->resolver->resolve(r->resolver->ctx, name->name, !t->ipv6_names, true, found,
-				       ADDRESSES_OF_A_NAME, &n, e);
-	if (err == ERR_NOROUTE || (!err && n == 0)) {
-		log_warn(r->log, "\"%s\" has no address: it is left out", safe);
-		r->plan->unresolved++;
-		return 0;
+	if (r->name_count == r->name_cap) {
+		size_t cap = r->name_cap ? r->name_cap * 2 : 16;
+		struct wanted_name *n = realloc(r->names, cap * sizeof(*n));
+		if (!n)
+			return -ENOMEM;
+		r->names = n;
+		r->name_cap = cap;
 	}
-	if (err)
-		return err;
-	unsigned use = t->resolve_all ? n : 1;
-	for (unsigned i = 0; i < use; i++) {
-		err = add_prefix(r->set, &found[i], name->prefix, e);
-		if (!err && r->remember && name->prefix < 0)
-			err = remember_name(r->plan, &found[i], name->name);
-		if (err)
-			return err;
-	}
-	if (n > use)
-		log_verbose(r->log, "\"%s\" has %u more addresses; --resolve-all takes them too", safe,
-			    n - use);
+	r->names[r->name_count++] = (struct wanted_name){.name = *name, .exclude = r->exclude};
 	return 0;
 }
 
@@ -89,10 +76,103 @@ static int add_text(void *ctx, const char *text, struct err_text *e)
 	struct reader *r = ctx;
 	enum target_kind kind;
 	struct target_name name;
-	int err = target_parse(text, r->set, &kind, &name, e);
+	int err = target_parse(text, r->sets[r->exclude], &kind, &name, e);
 	if (err || kind == TARGET_RANGES)
 		return err;
-	return add_name(r, &name, e);
+	err = want_name(r, &name);
+	return err ? err_set(e, err, "out of memory for names") : 0;
+}
+
+static int add_addresses(struct reader *r, const struct wanted_name *w, const struct names_lookup *l,
+			 struct err_text *e)
+{
+	bool all = r->settings->target.resolve_all || w->exclude;
+	unsigned use = all ? l->count : 1;
+	for (unsigned i = 0; i < use; i++) {
+		int err = add_prefix(r->sets[w->exclude], &l->addrs[i], w->name.prefix, e);
+		if (!err && !w->exclude && w->name.prefix < 0)
+			err = remember_name(r->plan, &l->addrs[i], w->name.name);
+		if (err)
+			return err;
+	}
+	if (l->count > use)
+		log_verbose(r->log, "\"%s\" has %u more addresses; --resolve-all takes them too",
+			    w->name.name, l->count - use);
+	return 0;
+}
+
+// What a lookup without addresses means. A name that is to be left out must be known; one target of several
+// may be missing.
+static int missing(struct reader *r, const struct wanted_name *w, const struct names_lookup *l,
+		   struct err_text *e)
+{
+	bool unknown = l->status == NAMES_OK || l->status == NAMES_NOT_FOUND;
+	const char *why = unknown ? "the name has no address" : l->reason;
+	if (w->exclude)
+		return err_set(e, unknown ? ERR_USAGE : ERR_NOROUTE,
+			       "cannot leave out \"%s\": %s; give its address, or do without it",
+			       w->name.name, why);
+	if (r->plan->unresolved++ == 0)
+		err_set(e, unknown ? ERR_USAGE : ERR_NOROUTE, "\"%s\" cannot be scanned: %s", w->name.name,
+			why);
+	return 0;
+}
+
+static int take_lookups(struct reader *r, const struct names_lookup *l, struct err_text *e)
+{
+	struct err_text first;
+	bool unknown = true;
+	int err = 0;
+	for (size_t i = 0; i < r->name_count && !err; i++) {
+		const struct wanted_name *w = &r->names[i];
+		if (l[i].status == NAMES_OK && l[i].count) {
+			err = add_addresses(r, w, &l[i], e);
+			continue;
+		}
+		err = missing(r, w, &l[i], &first);
+		if (err)
+			*e = first;
+		unknown &= w->exclude || l[i].status == NAMES_OK || l[i].status == NAMES_NOT_FOUND;
+	}
+	uint64_t bad = r->plan->unresolved;
+	if (err || bad == 0)
+		return err;
+	char others[64] = "";
+	if (bad > 1)
+		snprintf(others, sizeof(others), " (and %llu more names)", (unsigned long long)bad - 1);
+	addrset_seal(r->sets[0]);
+	if (addrset_count(r->sets[0]) == 0)
+		return err_set(e, unknown ? ERR_USAGE : ERR_NOROUTE, "%.400s%s", first.text, others);
+	log_warn(r->log, "%s%s; going on without", first.text, others);
+	return 0;
+}
+
+static int look_up(struct reader *r, struct err_text *e)
+{
+	if (r->name_count == 0)
+		return 0;
+	struct names_lookup *l = calloc(r->name_count, sizeof(*l));
+	if (!l)
+		return err_set(e, -ENOMEM, "out of memory for names");
+	bool v6_only = r->settings->target.ipv6_names;
+	for (size_t i = 0; i < r->name_count; i++) {
+		l[i].name = r->names[i].name.name;
+		l[i].families = v6_only && !r->names[i].exclude ? NAMES_V6 : NAMES_V4 | NAMES_V6;
+	}
+	int err = r->resolver->resolve(r->resolver->ctx, l, (unsigned)r->name_count, e);
+	if (!err)
+		err = take_lookups(r, l, e);
+	names_lookup_free(l, (unsigned)r->name_count);
+	free(l);
+	return err;
+}
+
+int plan_bad_file(const char *option, int err, struct err_text *e)
+{
+	if (err >= 0 || err == -ENOMEM || err <= ERR_USAGE)
+		return err;
+	struct err_text why = *e;
+	return err_set(e, ERR_USAGE, "%s: %.480s", option, why.text);
 }
 
 // "a,b,c" of --exclude. An octet list holds commas too: the whole text is tried first.
@@ -118,38 +198,46 @@ static int read_excluded(struct reader *r, struct err_text *e)
 {
 	const struct target_settings *t = &r->settings->target;
 	int err = 0;
+	r->exclude = true;
 	for (size_t i = 0; i < t->exclude.count && !err; i++)
 		err = add_list(r, t->exclude.items[i], e);
 	if (!err && t->exclude_file)
-		err = target_read_file(t->exclude_file, add_text, r, e);
+		err = plan_bad_file("--excludefile", target_read_file(t->exclude_file, add_text, r, e), e);
+	return err;
+}
+
+static int read_listed(struct reader *r, struct err_text *e)
+{
+	const struct target_settings *t = &r->settings->target;
+	int err = 0;
+	for (size_t i = 0; i < t->specs.count && !err; i++)
+		err = add_text(r, t->specs.items[i], e);
+	if (!err && t->input_file)
+		err = plan_bad_file("-iL", target_read_file(t->input_file, add_text, r, e), e);
 	return err;
 }
 
 static int read_targets(struct plan *p, const struct settings *s, const struct plan_resolver *resolver,
 			const struct log *log, struct err_text *e)
 {
-	struct reader r = {.plan = p,
-			   .settings = s,
-			   .resolver = resolver,
-			   .log = log,
-			   .set = p->targets,
-			   .remember = true};
-	int err = 0;
-	for (size_t i = 0; i < s->target.specs.count && !err; i++)
-		err = add_text(&r, s->target.specs.items[i], e);
-	if (!err && s->target.input_file)
-		err = target_read_file(s->target.input_file, add_text, &r, e);
+	struct reader r = {
+		.plan = p,
+		.settings = s,
+		.resolver = resolver,
+		.log = log,
+		.sets = {p->targets, addrset_new()},
+	};
+	int err = read_listed(&r, e);
+	if (!err)
+		err = read_excluded(&r, e);
+	if (!err)
+		err = look_up(&r, e);
 	addrset_seal(p->targets);
-	if (err)
-		return err;
-	struct addrset *excluded = addrset_new();
-	r.set = excluded;
-	r.remember = false;
-	err = read_excluded(&r, e);
-	addrset_seal(excluded);
-	if (!err && addrset_range_count(excluded))
-		err = addrset_subtract(p->targets, excluded);
-	addrset_free(excluded);
+	addrset_seal(r.sets[1]);
+	if (!err && addrset_range_count(r.sets[1]))
+		err = addrset_subtract(p->targets, r.sets[1]);
+	addrset_free(r.sets[1]);
+	free(r.names);
 	return err;
 }
 

@@ -7,6 +7,7 @@
 #include "app/options.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "net/names.h"
 #include "scan/scan.h"
 #include "target/addrset.h"
 #include "target/ports.h"
@@ -30,15 +31,15 @@ struct plan {
 	uint64_t unresolved; // names that did not resolve
 };
 
-// Resolves names: calls `found` for each address (the first one, or all with `all`). Returns 0, ERR_NOROUTE
-// when the name has none, or another error.
+// Looks names up, all at once (net/names.h, names_resolve).
 struct plan_resolver {
 	void *ctx;
-	int (*resolve)(void *ctx, const char *name, bool v4, bool v6, struct addr *out, unsigned max,
-		       unsigned *n, struct err_text *e);
+	int (*resolve)(void *ctx, struct names_lookup *lookups, unsigned count, struct err_text *e);
 };
 
-// Reads targets, exclusions and ports. Errors are the user's (one line each).
+// Reads targets, exclusions and ports; names are looked up when all the rest was found good. A name to be
+// left out must resolve; of the targets' names at least one must, if there is nothing else. Errors are the
+// user's (one line each).
 int plan_build(struct plan *p, const struct settings *s, const struct plan_resolver *resolver,
 	       const struct log *log, struct err_text *e) MUST_CHECK;
 void plan_free(struct plan *p);
@@ -46,7 +47,8 @@ void plan_free(struct plan *p);
 // The name asked for an address, or NULL.
 const char *plan_asked_name(const struct plan *p, const struct addr *a);
 
-// Refuses reserved ranges without --allow-reserved; asks about 2^24 or more public addresses.
+// Refuses sets that are too large, and reserved ranges without --allow-reserved; asks about 2^24 or more
+// public addresses.
 int plan_check_safety(struct plan *p, const struct settings *s, const struct log *log,
 		      struct err_text *e) MUST_CHECK;
 

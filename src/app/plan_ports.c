@@ -45,7 +45,7 @@ static int to_list(struct plan *p, const struct settings *s, struct err_text *e)
 
 int plan_ports(struct plan *p, const struct settings *s, struct err_text *e)
 {
-	int err = servicedb_open(&p->services, s->ports.service_db, e);
+	int err = plan_bad_file("--servicedb", servicedb_open(&p->services, s->ports.service_db, e), e);
 	p->ports = calloc(1, sizeof(*p->ports));
 	if (!err && !p->ports)
 		err = err_set(e, -ENOMEM, "out of memory");

@@ -101,10 +101,24 @@ static int check_reserved(struct plan *p, const struct settings *s, const struct
 	return err;
 }
 
+// Positions are numbered in 63 bits.
+static int check_size(const struct plan *p, const struct settings *s, struct err_text *e)
+{
+	u128 ports = s->scan.discover_only || s->scan.list_only ? 1 : p->tcp_port_count;
+	if (addrset_count(p->targets) <= INT64_MAX / ports)
+		return 0;
+	return err_set(
+		e, ERR_LIMIT,
+		"the targets and ports make more than 2^63 probes; name a longer prefix or fewer ports");
+}
+
 int plan_check_safety(struct plan *p, const struct settings *s, const struct log *log, struct err_text *e)
 {
 	int err = check_reserved(p, s, log, e);
-	if (err || s->scan.list_only || s->scan.dry_run)
+	if (err || s->scan.dry_run)
+		return err;
+	err = check_size(p, s, e);
+	if (err || s->scan.list_only)
 		return err;
 	u128 many = public_count(p);
 	if (many >= MANY_PUBLIC && !s->target.yes && !person_agrees(many))

@@ -16,9 +16,18 @@ static void keep_error(struct report *r, int err)
 		r->write_error = err;
 }
 
+// Before anything is written to the terminal on which the progress line stands.
+static void make_way(const struct report *r)
+{
+	if (r->terminal && r->progress)
+		progress_hide(r->progress);
+}
+
 static void on_record(void *ctx, const struct record *rec)
 {
 	struct report *r = ctx;
+	if (rec->state == STATE_OPEN)
+		make_way(r);
 	keep_error(r, fanout_record(r->out->fan, rec));
 	if (r->hosts)
 		(void)hosts_answer(r->hosts, rec);
@@ -56,6 +65,7 @@ static void on_host_up(void *ctx, const struct record *rec, const uint8_t *mac)
 static void on_host_down(void *ctx, const struct addr *a, enum reason reason)
 {
 	struct report *r = ctx;
+	r->unreachable += reason == REASON_NET_UNREACH;
 	if (r->hosts)
 		(void)hosts_down(r->hosts, a, (uint8_t)reason);
 }
@@ -89,8 +99,10 @@ static void on_host_done(void *ctx, const struct addr *a)
 		return;
 	if (r->names)
 		reverse_deliver(r->names, set_ptr_name, r);
-	if (hosts_finish(r->hosts, a, &h))
-		keep_error(r, fanout_host(r->out->fan, &h));
+	if (!hosts_finish(r->hosts, a, &h))
+		return;
+	make_way(r);
+	keep_error(r, fanout_host(r->out->fan, &h));
 }
 
 static void on_packet(void *ctx, bool sent, const uint8_t *data, size_t len, uint16_t ethertype)
@@ -104,15 +116,23 @@ static void on_packet(void *ctx, bool sent, const uint8_t *data, size_t len, uin
 		line);
 }
 
+// The first one says how the program ends; a second one stays where the writers see it.
+static void take_signal(struct report *r)
+{
+	if (r->signals && !r->signal)
+		r->signal = signals_next(r->signals);
+}
+
 static int on_tick(void *ctx, const struct scan_counters *c, int64_t now_ns)
 {
 	struct report *r = ctx;
-	if (r->signals && signals_next(r->signals) == SIGNAL_STOP)
-		r->signal = r->signals->last;
+	take_signal(r);
 	if (r->names)
 		reverse_turn(r->names);
 	if (now_ns - r->flushed_ns >= FLUSH_NS) {
 		r->flushed_ns = now_ns;
+		if (fanout_pending(r->out->fan))
+			make_way(r);
 		keep_error(r, fanout_flush(r->out->fan));
 	}
 	if (r->progress)
@@ -143,9 +163,12 @@ int report_finish(struct report *r, bool interrupted)
 		return r->write_error;
 	if (r->names) {
 		if (!interrupted)
-			reverse_wait(r->names);
+			reverse_wait(r->names, r->signals ? r->signals->fd : -1);
+		take_signal(r);
 		reverse_deliver(r->names, set_ptr_name, r);
 	}
+	if (r->progress)
+		progress_hide(r->progress);
 	if (interrupted)
 		hosts_interrupted(r->hosts);
 	struct host_result h;

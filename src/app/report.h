@@ -23,9 +23,11 @@ struct report {
 	struct reverse *names;     // may be NULL
 	struct hosts *hosts;       // NULL: no report wants whole hosts
 	int64_t start_ns, flushed_ns;
-	int write_error; // of an output
-	int signal;      // that stopped the scan, or 0
-	bool keep_hosts; // names are still being looked up: hosts are told at the end
+	int write_error;      // of an output
+	int signal;           // that stopped the scan, or 0
+	uint64_t unreachable; // hosts without a route
+	bool terminal;        // standard output is one: the progress line must make way
+	bool keep_hosts;      // names are still being looked up: hosts are told at the end
 };
 
 // Fills the hooks with this module's functions.

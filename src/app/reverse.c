@@ -75,20 +75,23 @@ void reverse_ask(struct reverse *r, const struct addr *a)
 	(void)!r->ops->reverse(r->names, r->count - 1, a);
 }
 
-static void turn(struct reverse *r, bool block)
+// False when stop_fd is readable.
+static bool turn(struct reverse *r, bool block, int stop_fd)
 {
-	struct pollfd fds[NAMES_FDS_MAX];
+	struct pollfd fds[NAMES_FDS_MAX + 1];
 	int64_t timeout_ns = -1;
 	unsigned n = r->ops->fds(r->names, fds, NAMES_FDS_MAX, &timeout_ns);
 	int ms = !block ? 0 : timeout_ns < 0 ? 100 : (int)(timeout_ns / 1000000) + 1;
-	(void)poll(fds, n, ms);
+	fds[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
+	(void)poll(fds, n + 1, ms);
 	r->ops->process(r->names, fds, n);
+	return !fds[n].revents;
 }
 
 void reverse_turn(struct reverse *r)
 {
 	if (r->ops->pending(r->names))
-		turn(r, false);
+		(void)turn(r, false, -1);
 }
 
 bool reverse_pending(const struct reverse *r)
@@ -96,10 +99,10 @@ bool reverse_pending(const struct reverse *r)
 	return r->ops->pending(r->names) > 0;
 }
 
-void reverse_wait(struct reverse *r)
+void reverse_wait(struct reverse *r, int stop_fd)
 {
-	while (r->ops->pending(r->names))
-		turn(r, true);
+	while (r->ops->pending(r->names) && turn(r, true, stop_fd))
+		;
 }
 
 void reverse_deliver(struct reverse *r, void (*name)(void *ctx, const struct addr *a, const char *text),

@@ -20,8 +20,8 @@ void reverse_ask(struct reverse *r, const struct addr *a);
 // Takes what has come; never blocks.
 void reverse_turn(struct reverse *r);
 bool reverse_pending(const struct reverse *r);
-// Waits for the rest (their timeouts bound it).
-void reverse_wait(struct reverse *r);
+// Waits for the rest (their timeouts bound it), or until stop_fd is readable.
+void reverse_wait(struct reverse *r, int stop_fd);
 // Hands over each name once.
 void reverse_deliver(struct reverse *r, void (*name)(void *ctx, const struct addr *a, const char *text),
 		     void *ctx);

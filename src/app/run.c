@@ -23,6 +23,7 @@
 #define REVERSE_HOSTS   256    // above, reverse names only with -R
 #define JSON_HOSTS      4096   // above, JSON Lines alone carries no per-host lines
 #define SILENT_HOSTS    65536  // above, silent ports are counted, not listed
+#define LIST_TICK       1024   // -sL: addresses between two looks at what else happens
 #define THREADED_PROBES 100000 // from here the reports get a thread of their own
 
 struct run {
@@ -53,22 +54,12 @@ static int load_names(struct run *r, struct err_text *e)
 	return err;
 }
 
-static int resolve(void *ctx, const char *name, bool v4, bool v6, struct addr *out, unsigned max, unsigned *n,
-		   struct err_text *e)
+static int resolve(void *ctx, struct names_lookup *lookups, unsigned count, struct err_text *e)
 {
 	struct run *r = ctx;
-	int err = load_names(r, e);
-	if (err)
-		return err;
-	struct names_lookup l = {.name = name, .families = (v4 ? NAMES_V4 : 0u) | (v6 ? NAMES_V6 : 0u)};
 	struct names_config cfg = {.servers = r->s->target.dns_servers};
-	err = names_resolve(r->names, &cfg, &l, 1, e);
-	if (err)
-		return err;
-	for (*n = 0; l.status == NAMES_OK && *n < l.count && *n < max; (*n)++)
-		out[*n] = l.addrs[*n];
-	names_lookup_free(&l, 1);
-	return *n ? 0 : ERR_NOROUTE;
+	int err = load_names(r, e);
+	return err ? err : names_resolve(r->names, &cfg, lookups, count, e);
 }
 
 static const char *service(void *ctx, uint8_t proto, uint16_t port)
@@ -123,8 +114,7 @@ static u128 probes(const struct run *r)
 static int open_hosts(struct run *r, struct err_text *e)
 {
 	u128 addresses = addrset_count(r->plan.targets);
-	bool wanted = r->out.per_host || addresses <= JSON_HOSTS;
-	if (!wanted)
+	if (!outputs_want_hosts(r->s) && addresses > JSON_HOSTS)
 		return 0;
 	struct hosts_config hc = {
 		.ports = {[PROTO_TCP] = r->config.shards > 1 || r->config.max_probes
@@ -202,7 +192,9 @@ static int start_outputs(struct run *r, struct err_text *e)
 		.asked_name = asked,
 		.asked_ctx = r,
 		.hosts_follow = r->report.hosts != NULL,
-		.threaded = probes(r) >= THREADED_PROBES,
+		// One thread alone writes to a terminal, or the progress line gets in between.
+		.threaded = probes(r) >= THREADED_PROBES && !r->report.terminal,
+		.stop_fd = &r->signals.fd,
 	};
 	return outputs_start(&r->out, &oc, e);
 }
@@ -235,11 +227,14 @@ static int prepare(struct run *r, int argc, char *const argv[], struct err_text 
 	r->report.out = &r->out;
 	r->report.log = &r->log;
 	r->report.signals = &r->signals;
+	r->report.terminal = isatty(1);
 	if (!err)
 		err = open_hosts(r, e);
 	report_hooks(&r->report, &r->hooks);
 	if (!err && !r->s->scan.list_only && addrset_count(r->plan.targets))
 		err = open_scan(r, e);
+	if (!err)
+		err = signals_open(&r->signals, e); // what is open from here on gets its end
 	if (!err)
 		err = outputs_open_files(&r->out, r->s, e);
 	if (!err && r->connect && r->scan)
@@ -253,6 +248,8 @@ static int list_targets(struct run *r)
 	u128 n = addrset_count(r->plan.targets);
 	for (u128 i = 0; i < n; i++) {
 		struct addr a;
+		if (i % LIST_TICK == 0 && r->hooks.tick(&r->report, &r->sum.c, clock_mono_ns()))
+			return ERR_INTERRUPTED;
 		addrset_at(r->plan.targets, i, &a);
 		(void)hosts_down(r->report.hosts, &a, REASON_USER_SET);
 		const char *name = plan_asked_name(&r->plan, &a);
@@ -281,11 +278,11 @@ static int carry_out(struct run *r, struct err_text *e)
 {
 	r->sum.start_wall_ns = r->info.start_wall_ns;
 	r->report.start_ns = clock_mono_ns();
+	struct err_text why;
 	int err = give_up_rights(r, e);
-	if (!err)
-		err = start_outputs(r, e);
-	if (err)
-		return err;
+	int opened = start_outputs(r, err ? &why : e); // in any case: they are ended as whole documents
+	if (err || opened)
+		return err ? err : opened;
 	start_progress(r);
 	if (r->s->scan.list_only)
 		err = list_targets(r);
@@ -301,9 +298,24 @@ static int exit_status(struct run *r, int err)
 		return 128 + r->report.signal;
 	if (err || r->report.write_error)
 		return EXIT_FAILED;
-	bool incomplete =
-		r->sum.c.hosts_timed_out || r->plan.unresolved || r->sum.c.not_taken > r->sum.c.frames / 2;
+	bool incomplete = r->sum.c.hosts_timed_out || r->plan.unresolved || r->report.unreachable ||
+			  r->sum.c.not_taken > r->sum.c.frames / 2;
 	return incomplete ? EXIT_INCOMPLETE : EXIT_DONE;
+}
+
+static void tell_left_out(const struct run *r)
+{
+	struct hosts_stats st = {0};
+	if (r->report.hosts)
+		hosts_stats(r->report.hosts, &st);
+	if (st.dropped)
+		log_warn(&r->log,
+			 "%llu events of hosts found no room in memory: reports by host lack them, -oJ has "
+			 "all ports",
+			 (unsigned long long)st.dropped);
+	if (r->report.unreachable)
+		log_warn(&r->log, "there is no route to %llu of the targets: not scanned",
+			 (unsigned long long)r->report.unreachable);
 }
 
 static int conclude(struct run *r, int err, struct err_text *e)
@@ -313,6 +325,7 @@ static int conclude(struct run *r, int err, struct err_text *e)
 		err = 0;
 	struct err_text write_text = {{0}};
 	(void)report_finish(&r->report, interrupted || err || r->report.write_error);
+	interrupted = r->report.signal != 0;
 	r->sum.interrupted = interrupted;
 	r->sum.end_wall_ns = clock_wall_ns();
 	r->sum.elapsed_ns = clock_mono_ns() - r->report.start_ns;
@@ -320,6 +333,7 @@ static int conclude(struct run *r, int err, struct err_text *e)
 	r->sum.exit_status = exit_status(r, err);
 	r->sum.incomplete = r->sum.exit_status == EXIT_INCOMPLETE;
 	int closing = outputs_close(&r->out, &r->sum, &write_text);
+	tell_left_out(r);
 	if (err)
 		log_error(&r->log, "%s", e->text);
 	if (closing) {
@@ -349,7 +363,7 @@ int run_scan(const struct settings *s, int argc, char *const argv[])
 	struct run r = {.s = s, .log = {.fd = 2}};
 	struct err_text e = {{0}};
 	r.log.level = s->output.debug ? LOG_DEBUG : s->output.verbose ? LOG_VERBOSE : LOG_INFO;
-	int err = signals_open(&r.signals, &e);
+	int err = signals_begin(&r.signals, &e);
 	if (!err)
 		err = prepare(&r, argc, argv, &e);
 	if (err) {

@@ -26,44 +26,49 @@ static bool is_readable(const struct signals *s)
 	return poll(&p, 1, 0) == 1;
 }
 
+static void both(struct signals *s)
+{
+	struct err_text e;
+	EXPECT(signals_begin(s, &e) == 0);
+	EXPECT(signals_open(s, &e) == 0);
+}
+
 static void body_events(void)
 {
 	struct signals s;
-	struct err_text e;
-	EXPECT(signals_open(&s, &e) == 0);
-	EXPECT(!is_readable(&s) && signals_next(&s) == SIGNAL_NONE);
+	both(&s);
+	EXPECT(!is_readable(&s) && signals_next(&s) == 0 && s.last == 0);
 	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
 	for (unsigned i = 0; i < 3; i++) {
 		kill(getpid(), stops[i]);
 		EXPECT(is_readable(&s));
-		EXPECT(signals_next(&s) == SIGNAL_STOP && s.last == stops[i]);
-		EXPECT(signals_next(&s) == SIGNAL_NONE);
+		EXPECT(signals_next(&s) == stops[i] && s.last == stops[i]);
+		EXPECT(signals_next(&s) == 0 && s.last == stops[i]);
 	}
 	kill(getpid(), SIGWINCH);
-	EXPECT(signals_next(&s) == SIGNAL_WINDOW && s.last == SIGHUP);
+	EXPECT(!is_readable(&s));
 	signals_close(&s);
 }
 
 static void body_ignored(void)
 {
 	struct signals s;
-	struct err_text e;
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	EXPECT(signals_open(&s, &e) == 0);
+	both(&s);
 	kill(getpid(), SIGHUP);
 	kill(getpid(), SIGINT);
 	EXPECT(!is_readable(&s));
 	kill(getpid(), SIGTERM);
-	EXPECT(signals_next(&s) == SIGNAL_STOP && s.last == SIGTERM);
+	EXPECT(signals_next(&s) == SIGTERM);
 }
 
 static void body_pipe(void)
 {
 	struct signals s;
-	struct err_text e;
 	int fds[2];
-	EXPECT(signals_open(&s, &e) == 0 && pipe(fds) == 0);
+	both(&s);
+	EXPECT(pipe(fds) == 0);
 	close(fds[0]);
 	EXPECT(write(fds[1], "x", 1) == -1 && errno == EPIPE);
 	signals_close(&s);
@@ -74,12 +79,21 @@ static void body_pipe(void)
 static void body_restored(void)
 {
 	struct signals s;
-	struct err_text e;
-	EXPECT(signals_open(&s, &e) == 0);
+	both(&s);
 	kill(getpid(), SIGTERM);
 	signals_close(&s); // drops it
 	kill(getpid(), SIGINT);
 	EXPECT(false); // and this one kills
+}
+
+static void body_early(void)
+{
+	struct signals s;
+	struct err_text e;
+	EXPECT(signals_begin(&s, &e) == 0);
+	close(2); // the line it prints
+	kill(getpid(), SIGTERM);
+	EXPECT(false);
 }
 
 static int status_of(void (*body)(void))
@@ -104,6 +118,7 @@ static void test_signals(void **state)
 	assert_int_equal(status_of(body_ignored), 0);
 	assert_int_equal(status_of(body_pipe), SIGPIPE);
 	assert_int_equal(status_of(body_restored), SIGINT);
+	assert_int_equal(status_of(body_early), (128 + SIGTERM) << 8);
 }
 
 int main(void)
