@@ -18,6 +18,7 @@
 #define GRACE_MIN_US   5000u
 #define LONG_RTT_US    80000u
 #define ARRIVAL_US     10000u
+#define ARRIVAL_MIN    8u
 
 static double ceiling(const struct flow *f, const struct flow_policy *p)
 {
@@ -83,6 +84,7 @@ static void cut(struct flow *f, const struct flow_policy *p, double delivered_pp
 		f->rate_pps = to;
 	if (f->rate_pps < p->floor_pps)
 		f->rate_pps = p->floor_pps;
+	f->cut_pps = f->rate_pps;
 	f->slow_start = false;
 	f->bad_epochs = 0;
 }
@@ -98,13 +100,14 @@ static void learn_share(struct flow *f, double share)
 }
 
 // The path's queue is filling: no faster. Well filled: slower. (A few milliseconds may be our own lateness.)
-static bool queue_grew(const struct flow *f, uint32_t rtt_us)
+// Only of one host's path: hosts together differ in RTT.
+static bool queue_grew(const struct flow *f, const struct flow_policy *p, uint32_t rtt_us)
 {
-	return f->base_rtt_us && rtt_us > f->base_rtt_us + f->base_rtt_us / 4 + 5000;
+	return p->level == FLOW_HOST && f->base_rtt_us && rtt_us > f->base_rtt_us + f->base_rtt_us / 4 + 5000;
 }
-static bool queue_long(const struct flow *f, uint32_t rtt_us)
+static bool queue_long(const struct flow *f, const struct flow_policy *p, uint32_t rtt_us)
 {
-	return f->base_rtt_us && rtt_us > 2 * f->base_rtt_us + 20000;
+	return p->level == FLOW_HOST && f->base_rtt_us && rtt_us > 2 * f->base_rtt_us + 30000;
 }
 
 // Answers a second now, over ten milliseconds or more: a limiter's burst must not look like a rate.
@@ -126,7 +129,8 @@ static void judge_bad(struct flow *f, const struct flow_policy *p, const struct 
 		f->bad_since_us = e->start_us;
 	if (f->bad_epochs < UINT8_MAX)
 		f->bad_epochs++;
-	if (p->level == FLOW_HOST && arrival_pps(f, now_us) <= LIMIT_PPS && !queue_grew(f, e->min_rtt_us)) {
+	if (p->level == FLOW_HOST && arrival_pps(f, now_us) <= LIMIT_PPS &&
+	    !queue_grew(f, p, e->min_rtt_us)) {
 		if (f->bad_epochs >= LIMIT_EPOCHS && later(e->end_us, f->bad_since_us) >= LIMIT_US)
 			f->limited = true;
 		return;
@@ -161,7 +165,7 @@ static void learn(struct flow *f, const struct flow_epoch *e)
 static void grow_by(struct flow *f, const struct flow_policy *p, const struct flow_epoch *e, double achieved,
 		    bool telling)
 {
-	if (queue_grew(f, e->min_rtt_us))
+	if (queue_grew(f, p, e->min_rtt_us))
 		return;
 	if (p->judge &&
 	    (telling || e->answered >= 10)) // where every step costs a long round trip, steps are larger
@@ -267,8 +271,7 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 		f->refill_ns = now_ns;
 		return;
 	}
-	// First: frames of one batch share their time, and their answers all go to the epoch that begins with it.
-	epochs_advance(f, p, now_ns);
+	epochs_advance(f, p, now_ns); // first: frames of one instant stay in one epoch
 	if (judged)
 		f->now.sent++;
 }
@@ -297,31 +300,35 @@ static void attribute(struct flow *f, uint32_t sent_us, uint32_t rtt_us)
 	if (f->judged.sent && later(sent_us, f->judged.start_us) >= 0) {
 		f->judged.answered++;
 		float share = (float)f->judged.answered / (float)f->judged.sent;
-		if (share > f->share && share <= 1)
-			f->share = share;
+		if (share > f->share)
+			f->share = share < 1 ? share : 1;
 	}
 }
 
-// The rate at which answers come in now, over about ten milliseconds.
-static void count_arrival(struct flow *f, uint32_t now_us)
-{
-	f->arrived++;
-	uint32_t us = now_us - f->arriving_since_us;
-	if (us < ARRIVAL_US)
-		return;
-	f->arriving_pps = (float)(f->arrived / (us / 1e6));
-	f->arrived = 0;
-	f->arriving_since_us = now_us;
-}
-
 // A long queue is answered at once, not when the epoch is judged: by then it would be longer still.
-static void mind_queue(struct flow *f, const struct flow_policy *p, uint32_t rtt_us, uint32_t now_us)
+static void mind_queue(struct flow *f, const struct flow_policy *p, uint32_t now_us)
 {
-	if (!queue_long(f, rtt_us) || f->arriving_pps <= 0 || now_us - f->cut_us < rtt_us)
+	if (!queue_long(f, p, f->arriving_min_us) || now_us - f->cut_us < f->arriving_min_us)
 		return;
 	f->cut_us = now_us;
 	double share = f->share > 0 ? (double)f->share : 1;
 	cut(f, p, (double)f->arriving_pps / share, 0);
+}
+
+// The rate at which answers come in now, over ten milliseconds or more, and their least RTT.
+static void count_arrival(struct flow *f, const struct flow_policy *p, uint32_t rtt_us, uint32_t now_us)
+{
+	f->arrived++;
+	if (rtt_us && (f->arriving_min_us == 0 || rtt_us < f->arriving_min_us))
+		f->arriving_min_us = rtt_us;
+	uint32_t us = now_us - f->arriving_since_us;
+	if (us < ARRIVAL_US || f->arrived < ARRIVAL_MIN)
+		return;
+	f->arriving_pps = (float)(f->arrived / (us / 1e6));
+	mind_queue(f, p, now_us);
+	f->arrived = 0;
+	f->arriving_min_us = 0;
+	f->arriving_since_us = now_us;
 }
 
 void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns, uint32_t rtt_us,
@@ -337,9 +344,10 @@ void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns,
 		pace_rtt_sample(&f->lag, micros(now_ns - sent_ns));
 	if (p->scan_delay_ns > 0)
 		return;
-	attribute(f, micros(sent_ns), rtt_us);
-	count_arrival(f, micros(now_ns));
-	mind_queue(f, p, rtt_us, micros(now_ns));
+	// What we looked at late is not the path's delay.
+	uint32_t path_us = p->late_us < rtt_us / 2 ? rtt_us - p->late_us : 0;
+	attribute(f, micros(sent_ns), path_us);
+	count_arrival(f, p, path_us, micros(now_ns));
 	if (f->answers == 1 && p->level == FLOW_HOST && f->rate_pps < 4 * p->start_pps)
 		f->rate_pps = 4 * p->start_pps; // it lives: the gentle start is over
 	epochs_advance(f, p, now_ns);

@@ -23,6 +23,7 @@ struct flow_policy {
 	bool judge;            // false: fixed order, answer shares drift (-r): only drops and RTT count
 	int64_t scan_delay_ns; // --scan-delay: least distance of two frames (FLOW_HOST)
 	int64_t seen_ns;       // everything that had arrived by then has been looked at
+	uint32_t late_us;      // how late answers may have been looked at just now
 };
 
 // Times are the microsecond clock, low 32 bits: only differences count.
@@ -44,7 +45,9 @@ struct flow {
 	double rate_pps;
 	float share; // usual share of answered probes; 0: unknown
 	float arriving_pps;
+	double cut_pps;                      // rate after the last cut: up to there it grows quickly again
 	uint32_t arrived, arriving_since_us; // answers in the measuring interval
+	uint32_t arriving_min_us;            // … and the least RTT among them
 	uint32_t base_rtt_us, bad_since_us, cut_us;
 	uint32_t answers;   // ever, saturating
 	uint8_t bad_epochs; // in a row

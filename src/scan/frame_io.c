@@ -325,6 +325,7 @@ static int drain_all(struct frame_io *io, const struct frame_sweep *fs, unsigned
 	int sum = 0;
 	int64_t before = clock_mono_ns();
 	bool caught_up = true;
+	sweep_look(fs->sweep, before);
 	for (int i = 0; i < PATH_TRANSPORTS; i++) {
 		if (!io->t[i].f || !(which >> i & 1))
 			continue;

@@ -143,6 +143,7 @@ static unsigned collect(struct stream_io *io, struct sweep *s)
 {
 	unsigned n = io->ops->poll(io->s, io->results, RESULTS);
 	int64_t now = clock_mono_ns();
+	sweep_look(s, now);
 	for (unsigned i = 0; i < n; i++)
 		take_result(s, &io->results[i], now);
 	if (n < RESULTS)

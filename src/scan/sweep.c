@@ -355,6 +355,13 @@ void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns)
 	flow_overrun(&s->all, &s->all_policy, now_ns);
 }
 
+void sweep_look(struct sweep *s, int64_t now_ns)
+{
+	int64_t gap = s->all_policy.seen_ns ? now_ns - s->all_policy.seen_ns : 0;
+	uint32_t late_us = gap > NS_PER_S ? 1000000 : (uint32_t)(gap / NS_PER_US);
+	s->host_policy.late_us = s->net_policy.late_us = s->all_policy.late_us = late_us;
+}
+
 void sweep_seen(struct sweep *s, int64_t now_ns)
 {
 	s->host_policy.seen_ns = s->net_policy.seen_ns = s->all_policy.seen_ns = now_ns;

@@ -89,6 +89,8 @@ void sweep_count_rejected(struct sweep *s);
 // Answers were lost on this side.
 void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns);
 
+// The transport's answers are about to be looked at; the time since sweep_seen is how late that may be.
+void sweep_look(struct sweep *s, int64_t now_ns);
 // Everything that had arrived by `now_ns` has been handed in: silence until then is silence.
 void sweep_seen(struct sweep *s, int64_t now_ns);
 

@@ -170,6 +170,7 @@ static void drive(struct run *x, struct sweep *s, int64_t frame_ns)
 	int64_t now = start;
 	struct sweep_shot shots[64];
 	while (!sweep_done(s, now) && now < start + 600 * NS_PER_S) {
+		sweep_look(s, now);
 		while (x->heap.n && x->heap.e[0].at_ns <= now) {
 			struct event e = heap_pop(&x->heap);
 			sweep_answer(s, &e.reply, now);
