@@ -70,6 +70,8 @@ int options_read(struct settings *s, struct config_line **line, int argc, char *
 	}
 	if (s->ports.fast)
 		s->ports.top = TOP_PORTS_FAST;
+	if ((s->scan.engine == ENGINE_URING || s->scan.engine == ENGINE_EPOLL) && !s->scan.discover_only)
+		s->scan.connect = true; // -sS with one of them was refused
 	options_apply_template(&s->timing);
 	return 0;
 }

@@ -64,7 +64,7 @@ struct scan_settings {
 	bool no_discovery;             // -Pn
 	bool dry_run;                  // everything but the sending
 	bool privileged, unprivileged; // neither: find out
-	bool source_port_given;
+	bool source_port_given, batch_size_given;
 };
 
 // Times in nanoseconds, rates in frames a second. After options_read the template's values stand where the

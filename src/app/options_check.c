@@ -130,6 +130,25 @@ static int check_scan(const struct settings *s, struct err_text *e)
 	return refuse_clashes(rows, COUNT_OF(rows), e);
 }
 
+// What would have no effect is refused rather than ignored.
+static int check_effect(const struct settings *s, struct err_text *e)
+{
+	const struct scan_settings *c = &s->scan;
+	const struct timing_settings *t = &s->timing;
+	static const char listed[] = "the targets are only listed";
+	const struct clash rows[] = {
+		{c->discover_only && s->order.max_probes, "-sn", "--max-probes", "no port is scanned then"},
+		{c->discover_only && t->host_timeout_ns, "-sn", "--host-timeout",
+		 "host discovery ends by itself"},
+		{c->list_only && s->order.max_probes, "-sL", "--max-probes", listed},
+		{c->list_only && s->order.shard_count > 1, "-sL", "--shard", listed},
+		{c->connect && c->batch_size_given, "-sT", "--batch-size",
+		 "it counts frames, not connections"},
+		{c->connect && t->wait_given, "-sT", "--wait", "every connection ends by itself"},
+	};
+	return refuse_clashes(rows, COUNT_OF(rows), e);
+}
+
 static int check_engine(const struct scan_settings *c, struct err_text *e)
 {
 	static const char *const names[] = {"", "--engine afpacket", "--engine rawip", "--engine uring",
@@ -301,6 +320,8 @@ int options_check(const struct settings *s, struct err_text *e)
 		rc = check_scan(s, e);
 	if (rc == 0)
 		rc = check_engine(&s->scan, e);
+	if (rc == 0)
+		rc = check_effect(s, e);
 	if (rc == 0)
 		rc = check_timing(&s->timing, e);
 	if (rc == 0)

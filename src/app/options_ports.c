@@ -84,7 +84,10 @@ static const struct option order_entries[] = {
 	 .type = OPT_FLAG,
 	 .offset = ORDER_AT(sequential),
 	 .group = order_group,
-	 .help = "Probe in ascending order instead of a random one"},
+	 .help = "Probe in ascending order instead of a random one",
+	 .detail =
+		 "First addresses, then ports. A host that has to be probed slowly then holds up those after "
+		 "it."},
 	{.name = "--seed",
 	 .type = OPT_U64,
 	 .offset = ORDER_AT(seed),

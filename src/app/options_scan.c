@@ -149,13 +149,15 @@ static const struct option entries[] = {
 	 .arg = "NAME",
 	 .group = send_group,
 	 .help = "How to send",
-	 .detail = "afpacket and rawip send frames for -sS; uring and epoll make connections for -sT. With "
+	 .detail = "afpacket and rawip send frames for -sS; uring and epoll make connections, so -sT is "
+		   "meant with them. With "
 		   "-d the "
 		   "program says why an engine was not usable.",
 	 .fallback = "auto"},
 	{.name = "--batch-size",
 	 .type = OPT_U64,
 	 .offset = AT(batch_size),
+	 .set_offset = AT(batch_size_given),
 	 .min = 1,
 	 .max = 1024,
 	 .arg = "N",

@@ -40,11 +40,17 @@ static const struct option entries[] = {
 	 .arg = "0-5",
 	 .group = group,
 	 .help = "Timing template, from slow to fast, by number or name",
-	 .detail = "A template sets the values of the other timing options that were not given: -T0, -T1 and "
-		   "-T2 wait "
-		   "5 minutes, 15 seconds and 0.4 seconds between frames to one host; -T4 and -T5 wait less "
-		   "for "
-		   "answers, try less often and send more to hosts that have not answered yet.",
+	 .detail =
+		 "A template sets the values of the other timing options that were not given. -T0, -T1 and "
+		 "-T2 send one frame at a time, 5 minutes, 15 seconds and 0.4 seconds apart however many "
+		 "hosts there are (unless --rate, --min-rate or --scan-delay is given), and wait 5, 5 and 1 "
+		 "seconds for the first answers. -T3 waits 1 second for them and sends at most 5000 frames "
+		 "a second to a host that has answered nothing. -T4 waits 0.5 seconds, and never more than "
+		 "1.2, sends a probe again at most 6 times, and up to 50,000 frames a second to a silent "
+		 "host. -T5 waits 0.25 seconds, later 0.05 to 0.3, sends a probe again at most twice, with "
+		 "no limit for silent hosts, and gives up on a host after 15 minutes. Of all frames 50,000 "
+		 "a second are the start, 200,000 with -T4 and 500,000 with -T5; what follows depends on "
+		 "the answers.",
 	 .fallback = "3"},
 	{.name = "--min-rate",
 	 .type = OPT_RATE,
@@ -52,14 +58,17 @@ static const struct option entries[] = {
 	 .max = RATE_MAX,
 	 .arg = "R",
 	 .group = group,
-	 .help = "Send at least this many frames a second (1000, 300k, 1.2M)"},
+	 .help = "Send at least this many frames a second (1000, 300k, 1.2M)",
+	 .detail = "The evidence of losses does not slow the scan below it; --scan-delay and --max-rate do."},
 	{.name = "--max-rate",
 	 .type = OPT_RATE,
 	 .offset = AT(max_rate),
 	 .max = RATE_MAX,
 	 .arg = "R",
 	 .group = group,
-	 .help = "Send at most this many frames a second"},
+	 .help = "Send at most this many frames a second",
+	 .detail =
+		 "No second carries more; about 1 % is left free so that this holds on a busy machine too."},
 	{.name = "--rate",
 	 .type = OPT_RATE,
 	 .offset = AT(rate),
@@ -67,6 +76,8 @@ static const struct option entries[] = {
 	 .arg = "R",
 	 .group = group,
 	 .help = "Send exactly this many frames a second, whatever is lost",
+	 .detail = "They leave in batches of a thousandth of R, and when the machine was held up, what 10 ms "
+		   "of R would have been is caught up. --scan-delay, when given, still holds for each host.",
 	 .fallback = "the fastest at which nothing is missed"},
 	{.name = "--max-retries",
 	 .type = OPT_U64,
@@ -76,6 +87,8 @@ static const struct option entries[] = {
 	 .arg = "N",
 	 .group = group,
 	 .help = "Send a probe again at most this often",
+	 .detail = "Fewer are sent when --confidence is reached before. Host discovery sends each probe at "
+		   "most three times.",
 	 .fallback = "10; 6 with -T4, 2 with -T5"},
 	{.name = "--min-rtt-timeout",
 	 .type = OPT_DURATION,
@@ -115,6 +128,7 @@ static const struct option entries[] = {
 	 .arg = "TIME",
 	 .group = group,
 	 .help = "Leave this much time between frames to one host",
+	 .detail = "A delay of -T0, -T1 or -T2 is left out when --rate or --min-rate is given.",
 	 .fallback = "0; 5m, 15s and 400ms with -T0, -T1 and -T2"},
 	{.name = "--host-timeout",
 	 .type = OPT_DURATION,
@@ -142,6 +156,7 @@ static const struct option entries[] = {
 	 .arg = "TIME",
 	 .group = group,
 	 .help = "Listen this long after the last frame",
+	 .detail = "When everything was answered there is nothing to wait for, and the scan ends at once.",
 	 .fallback = "twice the time-out"},
 };
 
@@ -174,7 +189,7 @@ void options_apply_template(struct timing_settings *t)
 
 	if (!t->max_retries_given)
 		t->max_retries = from->max_retries;
-	if (!t->scan_delay_given)
+	if (!t->scan_delay_given && t->rate <= 0 && t->min_rate <= 0)
 		t->scan_delay_ns = from->scan_delay_ns;
 	if (!t->host_timeout_given)
 		t->host_timeout_ns = from->host_timeout_ns;

@@ -24,17 +24,15 @@ static int exclude_text(struct plan *p, const char *text, struct err_text *e)
 	return err;
 }
 
-static int to_list(struct plan *p, const struct settings *s, struct err_text *e)
+static int to_list(struct plan *p, struct err_text *e)
 {
 	p->tcp_port_count = (uint32_t)portset_count(p->ports, PROTO_TCP);
-	if (p->tcp_port_count == 0) {
-		bool udp = portset_count(p->ports, PROTO_UDP) || portset_count(p->ports, PROTO_SCTP);
+	if (portset_count(p->ports, PROTO_UDP) || portset_count(p->ports, PROTO_SCTP))
 		return err_set(e, ERR_USAGE,
-			       udp ? "-p names no TCP port, and only TCP scans were asked for; expected T: "
-				     "or plain ports"
-				   : "no ports are left to scan after --exclude-ports");
-	}
-	(void)s;
+			       "-p names UDP or SCTP ports, and only TCP is scanned; expected T: or plain "
+			       "ports alone");
+	if (p->tcp_port_count == 0)
+		return err_set(e, ERR_USAGE, "no ports are left to scan after --exclude-ports");
 	p->tcp_ports = calloc(p->tcp_port_count, sizeof(*p->tcp_ports));
 	p->ports_text = portset_format(p->ports, PROTO_TCP);
 	if (!p->tcp_ports || !p->ports_text)
@@ -57,5 +55,5 @@ int plan_ports(struct plan *p, const struct settings *s, struct err_text *e)
 		servicedb_top(p->services, PROTO_TCP, s->ports.top ? s->ports.top : DEFAULT_TOP, p->ports);
 	if (!err && s->ports.exclude)
 		err = exclude_text(p, s->ports.exclude, e);
-	return err ? err : to_list(p, s, e);
+	return err ? err : to_list(p, e);
 }

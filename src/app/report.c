@@ -66,6 +66,8 @@ static void on_host_down(void *ctx, const struct addr *a, enum reason reason)
 {
 	struct report *r = ctx;
 	r->unreachable += reason == REASON_NET_UNREACH;
+	if (r->names && r->settings->target.always_dns)
+		reverse_ask(r->names, a);
 	if (r->hosts)
 		(void)hosts_down(r->hosts, a, (uint8_t)reason);
 }
@@ -116,6 +118,18 @@ static void on_packet(void *ctx, bool sent, const uint8_t *data, size_t len, uin
 		line);
 }
 
+static void on_connection(void *ctx, const struct addr *to, uint16_t port, const char *outcome)
+{
+	const struct report *r = ctx;
+	char text[ADDR_TEXT_MAX];
+	addr_format(to, text);
+	bool v4 = addr_is_v4(to);
+	if (r->progress)
+		progress_hide(r->progress);
+	dprintf(2, "CONN (%.4fs) TCP %s%s%s:%u %s\n", (double)(clock_mono_ns() - r->start_ns) / 1e9,
+		v4 ? "" : "[", text, v4 ? "" : "]", port, outcome ? outcome : "...");
+}
+
 // The first one says how the program ends; a second one stays where the writers see it.
 static void take_signal(struct report *r)
 {
@@ -152,6 +166,7 @@ void report_hooks(struct report *r, struct scan_hooks *hooks)
 		.host_limited = on_host_limited,
 		.host_done = on_host_done,
 		.packet = on_packet,
+		.connection = on_connection,
 		.tick = on_tick,
 		.stop_fd = r->signals ? r->signals->fd : -1,
 	};

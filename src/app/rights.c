@@ -85,16 +85,28 @@ static int give_up_user(struct err_text *e)
 	return 0;
 }
 
-static int give_up_capabilities(struct err_text *e)
+static int give_up_capabilities(bool keep_bind, struct err_text *e)
 {
+	const capng_type_t both = (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
 	capng_clear(CAPNG_SELECT_CAPS);
+	if (keep_bind)
+		capng_update(CAPNG_ADD, both, CAP_NET_BIND_SERVICE);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return failed(e, "capabilities", errno ? errno : EPERM);
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && errno != EINVAL)
 		return failed(e, "ambient capabilities", errno);
-	if (capng_get_caps_process() || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+	if (capng_get_caps_process())
+		return failed(e, "capabilities stayed", EPERM);
+	if (keep_bind)
+		capng_update(CAPNG_DROP, both, CAP_NET_BIND_SERVICE); // from the copy: what else is there?
+	if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
 		return failed(e, "capabilities stayed", EPERM);
 	return 0;
+}
+
+static bool may_bind(void)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
 }
 
 static int give_up_new_rights(struct err_text *e)
@@ -116,13 +128,16 @@ static int give_up_calls(const struct rights_drop *cfg, struct rights_dropped *d
 int rights_give_up(const struct rights_drop *cfg, struct rights_dropped *done, struct err_text *e)
 {
 	*done = (struct rights_dropped){0};
+	bool keep_bind = cfg->keep_bind && may_bind();
 	int rc = check_alone(e);
+	if (rc == 0 && keep_bind && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) // else setuid clears them all
+		rc = failed(e, "keepcaps", errno);
 	if (rc == 0 && geteuid() == 0 && !cfg->keep_user && has_nobody()) {
 		rc = give_up_user(e);
 		done->user = rc == 0;
 	}
 	if (rc == 0)
-		rc = give_up_capabilities(e);
+		rc = give_up_capabilities(keep_bind, e);
 	if (rc == 0)
 		rc = give_up_new_rights(e);
 	if (rc == 0)

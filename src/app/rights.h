@@ -25,6 +25,7 @@ struct rights_drop {
 	bool keep_user;   // stay who we are, even root
 	bool allow_bpf;   // bpf(2) stays possible: for XDP programs that are loaded already
 	bool allow_uring; // io_uring_setup(2) stays possible
+	bool keep_bind;   // ports below 1024 can still be bound, if they could before
 	bool no_filter;   // no system call filter
 };
 
@@ -34,8 +35,9 @@ struct rights_dropped {
 };
 
 // Gives up, in this order: the supplementary groups, the group, the user (when root: to nobody, unless the
-// user namespace has no such user), all capabilities, gaining rights by execve, and system calls that a
-// scanner never needs. Each step is checked; an error names the step that failed, and the process should end.
+// user namespace has no such user), all capabilities (but what keep_bind needs), gaining rights by execve,
+// and system calls that a scanner never needs. Each step is checked; an error names the step that failed, and
+// the process should end.
 //
 // Before it: files, sockets and modules are opened. After it: no other threads may have existed (capabilities
 // belong to threads; this is checked), /proc/self is closed to us when the user has changed, sockets can be

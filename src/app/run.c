@@ -85,7 +85,7 @@ static void make_info(struct run *r, int argc, char *const argv[])
 	r->info = (struct scan_info){
 		.version = PRTIP_VERSION,
 		.command_line = r->command.failed ? "prtip" : (const char *)r->command.data,
-		.start_wall_ns = clock_wall_ns(),
+		.start_wall_ns = r->info.start_wall_ns,
 		.scan_type = r->connect ? "connect" : "syn",
 		.proto = "tcp",
 		.port_count = r->config.tcp_port_count,
@@ -221,6 +221,8 @@ static int prepare(struct run *r, int argc, char *const argv[], struct err_text 
 	plan_scan_config(&r->plan, r->s, r->s->scan.connect, &r->config);
 	if (r->s->scan.dry_run)
 		return 0;
+	r->info.start_wall_ns = clock_wall_ns(); // asking for neighbours is a part of the scan
+	r->report.start_ns = clock_mono_ns();
 	err = open_names(r, e);
 	r->report.settings = r->s;
 	r->report.plan = &r->plan;
@@ -266,7 +268,10 @@ static int list_targets(struct run *r)
 static int give_up_rights(struct run *r, struct err_text *e)
 {
 	struct rights_dropped done;
-	struct rights_drop cfg = {.allow_uring = r->connect};
+	struct rights_drop cfg = {
+		.allow_uring = r->connect,
+		.keep_bind = r->connect && r->config.source_port && r->config.source_port < 1024,
+	};
 	int err = rights_give_up(&cfg, &done, e);
 	if (!err)
 		log_debug(&r->log, "rights: %s, system calls %s", done.user ? "now nobody" : "user unchanged",
@@ -277,7 +282,6 @@ static int give_up_rights(struct run *r, struct err_text *e)
 static int carry_out(struct run *r, struct err_text *e)
 {
 	r->sum.start_wall_ns = r->info.start_wall_ns;
-	r->report.start_ns = clock_mono_ns();
 	struct err_text why;
 	int err = give_up_rights(r, e);
 	int opened = start_outputs(r, err ? &why : e); // in any case: they are ended as whole documents

@@ -134,7 +134,8 @@ static struct sweep_policy discovery_policy(const struct scan *s, bool stream)
 		p.max_tries = DISCOVERY_TRIES;
 	p.host_silent_pps = 0;
 	p.host_timeout_ns = 0;
-	p.wait_ns = -1;
+	if (s->cfg.kind != SCAN_PING)
+		p.wait_ns = -1;
 	p.stream = stream;
 	p.window_max = BLOCK;
 	return p;

@@ -28,12 +28,20 @@ static bool wants_discovery(const struct scan *s)
 	return !s->cfg.skip_discovery;
 }
 
+// The kernel asks for all neighbours at once: where a pace was set, several are asked for by a sweep of ours.
+static bool paced(const struct scan *s)
+{
+	const struct sweep_policy *p = &s->cfg.policy;
+	return p->rate_pps > 0 || p->max_pps > 0 || p->scan_delay_ns > 0;
+}
+
 static void choose(const struct scan *s, bool *rawip, bool *afpacket)
 {
 	const struct survey *v = &s->survey;
 	bool big = positions(s) >= AFPACKET_FRAMES && s->cfg.kind != SCAN_CONNECT;
+	bool link = v->on_link > SMALL_LINK || (v->on_link > 1 && paced(s));
 	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP &&
-		    (s->cfg.engine == ENGINE_AFPACKET || big || v->on_link > SMALL_LINK);
+		    (s->cfg.engine == ENGINE_AFPACKET || big || link);
 	*rawip = s->cfg.engine != ENGINE_AFPACKET && (v->other || !*afpacket || v->addresses > SMALL_LINK);
 }
 
@@ -213,7 +221,9 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 	struct order_slice slice = job->slice;
 	if (slice.count == 0)
 		slice = (struct order_slice){.first = 0, .step = 1, .count = space_count(space)};
-	r = sweep_new(&sw, space, &order, &slice, &job->policy, &job->events);
+	struct sweep_policy policy = job->policy;
+	policy.sent_before_ns = s->last_sent_ns;
+	r = sweep_new(&sw, space, &order, &slice, &policy, &job->events);
 	if (r) {
 		err_set(e, r, "out of memory for the scan's window");
 		goto out;
@@ -238,6 +248,8 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 		r = frame_io_run(s->frames, &fs, e);
 	}
 	sweep_summarise(sw, sum);
+	if (sweep_last_sent_ns(sw))
+		s->last_sent_ns = sweep_last_sent_ns(sw);
 	if (s->frames)
 		sum->c.not_taken = frame_io_not_taken(s->frames) - not_taken;
 out:

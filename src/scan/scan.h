@@ -51,6 +51,8 @@ struct scan_hooks {
 	void (*host_done)(void *ctx, const struct addr *a);
 	void (*packet)(void *ctx, bool sent, const uint8_t *data, size_t len,
 		       uint16_t ethertype); // --packet-trace
+	// The same of a connection; outcome NULL: it is being made.
+	void (*connection)(void *ctx, const struct addr *to, uint16_t port, const char *outcome);
 	// Called at least every 50 ms. Not 0: stop.
 	int (*tick)(void *ctx, const struct scan_counters *c, int64_t now_ns);
 	int stop_fd; // readable when tick should be called at once; -1: none

@@ -151,8 +151,8 @@ int scan_run(struct scan *s, struct scan_summary *sum, struct err_text *e)
 	u128 total = addrset_count(s->cfg.targets);
 	sum->c.hosts_total = total > UINT64_MAX ? UINT64_MAX : (uint64_t)total;
 	// Many addresses are shared out before discovery, few (or a blind scan's) position by position.
-	s->shard_by_address =
-		s->cfg.shards > 1 && !s->cfg.skip_discovery && total >= (u128)64 * s->cfg.shards;
+	bool many = s->cfg.kind == SCAN_PING || total >= (u128)64 * s->cfg.shards;
+	s->shard_by_address = s->cfg.shards > 1 && !s->cfg.skip_discovery && many;
 	bool blind = s->cfg.skip_discovery && total > BLOCK;
 	if (blind) // nobody is asked first, and nothing is kept per host
 		return sweep_ports(s, s->cfg.targets, NULL, NULL, sum, e);

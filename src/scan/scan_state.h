@@ -47,6 +47,7 @@ struct scan {
 	unsigned neighbour_count;
 	struct paths *route_paths; // for routing alone, when there are no frames
 	bool shard_by_address;     // else by position, over all targets alike
+	int64_t last_sent_ns;      // by any sweep so far; 0: nothing was sent
 	char engine[64];
 };
 

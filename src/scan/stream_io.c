@@ -14,6 +14,7 @@ struct stream_io {
 	const struct streams_ops *ops;
 	struct streams *s;
 	struct loop loop;
+	bool trace;
 	struct sweep_shot shots[JOBS];
 	struct stream_job jobs[JOBS];
 	unsigned n, at; // jobs waiting to be taken
@@ -36,6 +37,7 @@ int stream_io_open(struct stream_io **out, const struct scan_config *scan, const
 	if (!io)
 		return -ENOMEM;
 	io->loop.hooks = hooks;
+	io->trace = scan->trace && hooks->connection;
 	bool large = connections >= LARGE_CONNECTIONS && sysconf(_SC_NPROCESSORS_ONLN) >= 2;
 	struct streams_config sc = {
 		.workers = scan->send_threads >= 0 ? (unsigned)scan->send_threads
@@ -90,7 +92,24 @@ static enum reason unreachable_reason(int error)
 	}
 }
 
-static void take_result(struct sweep *s, const struct stream_result *sr, int64_t now_ns)
+static void trace(const struct stream_io *io, const struct addr *to, uint16_t port, const char *outcome)
+{
+	if (io->trace)
+		io->loop.hooks->connection(io->loop.hooks->ctx, to, port, outcome);
+}
+
+static const char *outcome_text(const struct stream_result *sr)
+{
+	static const char *const texts[] = {
+		[STREAM_CONNECTED] = "connected",
+		[STREAM_REFUSED] = "refused",
+		[STREAM_TIMEOUT] = "no answer",
+	};
+	return sr->outcome <= STREAM_TIMEOUT ? texts[sr->outcome] : err_name(-sr->error);
+}
+
+static void take_result(const struct stream_io *io, struct sweep *s, const struct stream_result *sr,
+			int64_t now_ns)
 {
 	struct space_item item;
 	sweep_item_at(s, sr->token >> 8, &item);
@@ -101,6 +120,7 @@ static void take_result(struct sweep *s, const struct stream_result *sr, int64_t
 		.try_no = (uint8_t)(sr->token & 0xff),
 	};
 	bool answered = true;
+	trace(io, &r.target, r.port, outcome_text(sr));
 	switch (sr->outcome) {
 	case STREAM_CONNECTED:
 		r.state = STATE_OPEN;
@@ -135,6 +155,8 @@ static unsigned fill(struct stream_io *io, struct sweep *s, int64_t now_ns)
 			};
 	}
 	unsigned taken = io->at < io->n ? io->ops->submit(io->s, io->jobs + io->at, io->n - io->at) : 0;
+	for (unsigned i = io->at; i < io->at + taken; i++)
+		trace(io, &io->jobs[i].dst, io->jobs[i].port, NULL);
 	io->at += taken;
 	return taken;
 }
@@ -145,7 +167,7 @@ static unsigned collect(struct stream_io *io, struct sweep *s)
 	int64_t now = clock_mono_ns();
 	sweep_look(s, now);
 	for (unsigned i = 0; i < n; i++)
-		take_result(s, &io->results[i], now);
+		take_result(io, s, &io->results[i], now);
 	if (n < RESULTS)
 		sweep_seen(s, now);
 	return n;

@@ -14,6 +14,10 @@
 #define SAMPLE_MOST    100u  // … and at least one in so many
 #define SEEN_MAX       (64u << 20)
 
+#define CATCH_UP_NS         (10 * NS_PER_MS)
+#define CEILING_SHARE       0.99
+#define CEILING_CATCH_UP_NS (4 * NS_PER_MS)
+
 static void policies(struct sweep *s)
 {
 	const struct sweep_policy *p = &s->policy;
@@ -214,7 +218,7 @@ static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, st
 	bool stated = s->policy.rate_pps > 0;
 	if (!stated || s->policy.scan_delay_ns > 0) {
 		enum gate g = evidence(s, h, net, f->now_ns, &f->wait_ns);
-		if (g == GATE_ALL) {
+		if (g == GATE_ALL || (g == GATE_HOST && s->policy.sequential)) { // in order: nobody overtakes
 			f->stop = true;
 			return;
 		}
@@ -305,10 +309,15 @@ static unsigned stated_limit(struct sweep *s, unsigned max, int64_t now_ns)
 
 static void start_clock(struct sweep *s, int64_t now_ns)
 {
-	const int64_t catch_up = 10 * NS_PER_MS;
-	pace_bucket_init(&s->stated, s->policy.rate_pps, catch_up, now_ns);
-	// A little under the ceiling: no interval of a second or more may carry more than it.
-	pace_bucket_init(&s->ceiling, s->policy.max_pps * 0.998, 0, now_ns);
+	int64_t since = s->policy.sent_before_ns ? s->policy.sent_before_ns : now_ns;
+	pace_bucket_init(&s->stated, s->policy.rate_pps, CATCH_UP_NS, since);
+	// No second may carry more than the ceiling, also when a batch was held up on its way out: so a
+	// little under it, and what is caught up after a stall fits into the rest.
+	pace_bucket_init(&s->ceiling, s->policy.max_pps * CEILING_SHARE, CEILING_CATCH_UP_NS, since);
+	if (s->policy.sent_before_ns) { // the frame before was another sweep's
+		s->stated.tokens = s->ceiling.tokens = 0;
+		s->blocked_until_ns = since + s->policy.scan_delay_ns;
+	}
 	s->slow_checked_ns = now_ns;
 }
 
@@ -336,6 +345,11 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 	}
 	window_advance(&s->window);
 	return f.n;
+}
+
+int64_t sweep_last_sent_ns(const struct sweep *s)
+{
+	return s->last_sent_ns;
 }
 
 const struct scan_counters *sweep_counters(const struct sweep *s)

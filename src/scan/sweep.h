@@ -25,6 +25,7 @@ struct sweep_policy {
 	int64_t scan_delay_ns;   // per host; 0: none
 	int64_t host_timeout_ns; // 0: none
 	int64_t wait_ns;         // --wait; negative: from the timeout
+	int64_t sent_before_ns;  // last frame of the sweep before this one; 0: there was none
 	bool sequential;         // fixed order: answer shares drift and are no evidence
 	bool tries_unmarked;     // -g: an answer does not tell its try
 	bool stream;             // connections: every try ends by sweep_stream_result
@@ -97,6 +98,8 @@ void sweep_seen(struct sweep *s, int64_t now_ns);
 // RTT known beforehand (from host discovery).
 void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us);
 
+// When the last frame left; 0: none did.
+int64_t sweep_last_sent_ns(const struct sweep *s);
 const struct scan_counters *sweep_counters(const struct sweep *s);
 // Loss, tries, confidence and missed ports into the summary.
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum);
