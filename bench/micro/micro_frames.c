@@ -150,10 +150,11 @@ static int sweep(const struct world *w, const struct run *run, const struct fram
 			last = now;
 		else if (now - last > QUIET_NS)
 			break;
-		if (!got && !taken) {
+		if (!got && !taken && at < ready) { // the threads are behind
+			nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+		} else if (!got && !taken) {
 			struct pollfd p = {.fd = ops->fd(f), .events = POLLIN};
-			struct timespec ts = {.tv_nsec = 100000};
-			ppoll(&p, 1, &ts, NULL);
+			poll(&p, 1, 1);
 		}
 	}
 	return 0;

@@ -1,11 +1,13 @@
-// One packet socket for everything: sending on any number of interfaces, and receiving. A second one would
-// cost another RCU grace period when it is closed.
+// One packet socket for everything: sending on any number of interfaces, and receiving. Sending threads have
+// a socket each, so that they share no counters with the receiver and wake nobody; there are such only where
+// closing them costs nothing (late_close.h), since each would take an RCU grace period of its own.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,21 +24,50 @@
 
 struct frames {
 	struct frames_config cfg;
-	int fd, hold; // hold: closed after fd
+	int fds[4]; // as in privileged_fds
 	struct sender *sender;
 	struct recv_batch *batch; // or
 	struct packet_ring *ring;
 	uint64_t received, dropped;
 };
 
+enum { MAIN, WORKER, WORKER2, HOLD, SOCKETS }; // places in privileged_fds
+
+static int socket_open(void)
+{
+	// Protocol 0: nothing arrives before the filter is there and the socket is bound.
+	return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+}
+
+static int sockets_close(const int fds[SOCKETS])
+{
+	int rc = 0;
+	for (int i = 0; i < SOCKETS; i++)
+		if (fds[i] >= 0 && close(fds[i]) && rc == 0)
+			rc = -errno;
+	return rc;
+}
+
+static void workers_open(int fds[SOCKETS])
+{
+	fds[HOLD] = late_close_open();
+	if (fds[HOLD] < 0)
+		return;
+	fds[WORKER] = socket_open();
+	fds[WORKER2] = socket_open();
+	if (fds[WORKER] >= 0 && fds[WORKER2] >= 0 && late_close_hold(fds[HOLD], fds, HOLD))
+		return;
+	sockets_close((const int[SOCKETS]){-1, fds[WORKER], fds[WORKER2], fds[HOLD]});
+	fds[WORKER] = fds[WORKER2] = fds[HOLD] = -1;
+}
+
 int frames_afpacket_socket(int fds[4], struct err_text *e)
 {
-	fds[1] = fds[2] = fds[3] = -1;
-	// Protocol 0: nothing arrives before the filter is there and the socket is bound.
-	fds[0] = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (fds[0] >= 0) {
-		socket_buffer_grow(fds[0]);
-		fds[1] = late_close_hold(fds[0]);
+	fds[HOLD] = fds[WORKER] = fds[WORKER2] = -1;
+	fds[MAIN] = socket_open();
+	if (fds[MAIN] >= 0) {
+		socket_buffer_grow(fds[MAIN]);
+		workers_open(fds);
 		return 0;
 	}
 	if (errno != EPERM && errno != EACCES)
@@ -71,11 +102,11 @@ static int receive_prepare(struct frames *f)
 					 .port_hi = cfg->port_hi};
 	struct filter filter;
 	filter_packet(&filter, &want);
-	int rc = filter_attach(f->fd, &filter);
+	int rc = filter_attach(f->fds[MAIN], &filter);
 	if (rc)
 		return rc;
 	// A ring that cannot be had is no reason to fail.
-	if (cfg->large && packet_ring_open(&f->ring, f->fd) == 0)
+	if (cfg->large && packet_ring_open(&f->ring, f->fds[MAIN]) == 0)
 		return 0;
 	f->batch = recv_batch_new(FRAMES_RECV_MAX);
 	return f->batch ? 0 : -ENOMEM;
@@ -86,21 +117,14 @@ static int socket_start(struct frames *f)
 	uint16_t protocol = protocol_for(&f->cfg);
 	int rc = receive_prepare(f);
 	if (rc == 0 && protocol == ETH_P_ALL)
-		rc = set_one(f->fd, PACKET_IGNORE_OUTGOING);
-	if (rc == 0 && f->cfg.qdisc_bypass)
-		rc = set_one(f->fd, PACKET_QDISC_BYPASS);
+		rc = set_one(f->fds[MAIN], PACKET_IGNORE_OUTGOING);
+	for (int i = MAIN; i < SOCKETS && rc == 0 && f->cfg.qdisc_bypass; i++)
+		if (i != HOLD && f->fds[i] >= 0 && (i == MAIN || f->cfg.send_threads))
+			rc = set_one(f->fds[i], PACKET_QDISC_BYPASS);
 	if (rc)
 		return rc;
 	const struct sockaddr_ll any = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol)};
-	return bind(f->fd, (const struct sockaddr *)&any, sizeof(any)) ? -errno : 0;
-}
-
-static int sockets_close(int fd, int hold)
-{
-	int rc = close(fd) ? -errno : 0;
-	if (hold >= 0)
-		close(hold);
-	return rc;
+	return bind(f->fds[MAIN], (const struct sockaddr *)&any, sizeof(any)) ? -errno : 0;
 }
 
 static void frames_free(struct frames *f)
@@ -118,17 +142,16 @@ static int afpacket_open(struct frames **out, const struct frames_config *cfg, s
 	if (!f)
 		return err_set(e, -ENOMEM, "out of memory");
 	f->cfg = *cfg;
-	f->fd = cfg->privileged_fds[0];
-	f->hold = cfg->privileged_fds[1];
-	bool own = f->fd < 0;
-	int fds[4], rc = own ? frames_afpacket_socket(fds, e) : 0;
+	memcpy(f->fds, cfg->privileged_fds, sizeof(f->fds));
+	bool own = f->fds[MAIN] < 0;
+	int rc = own ? frames_afpacket_socket(f->fds, e) : 0;
 	if (rc)
 		goto out;
-	if (own) {
-		f->fd = fds[0];
-		f->hold = fds[1];
-	}
-	const struct lane_config lane = {.frames = &f->cfg, .packet = true, .fd_v4 = f->fd, .fd_v6 = f->fd};
+	const struct lane_config lane = {.frames = &f->cfg,
+					 .packet = true,
+					 .fd_v4 = f->fds[MAIN],
+					 .fd_v6 = f->fds[MAIN],
+					 .worker_fds = {f->fds[WORKER], f->fds[WORKER2]}};
 	rc = sender_open(&f->sender, &lane, e);
 	if (rc)
 		goto out_socket;
@@ -141,7 +164,7 @@ static int afpacket_open(struct frames **out, const struct frames_config *cfg, s
 	return 0;
 out_socket:
 	if (own)
-		sockets_close(f->fd, f->hold);
+		sockets_close(f->fds);
 out:
 	frames_free(f);
 	return rc;
@@ -159,7 +182,7 @@ static bool afpacket_idle(const struct frames *f)
 
 static int batch_take(struct frames *f, struct frame_reply *r, unsigned max)
 {
-	int got = recv_batch_take(f->batch, f->fd, 0, max), n = 0;
+	int got = recv_batch_take(f->batch, f->fds[MAIN], 0, max), n = 0;
 	int64_t now = got > 0 ? clock_mono_ns() : 0;
 	for (int i = 0; i < got; i++) {
 		const struct sockaddr_ll *from = &recv_batch_name(f->batch, (unsigned)i)->ll;
@@ -188,14 +211,14 @@ static int afpacket_recv(struct frames *f, struct frame_reply *r, unsigned max)
 
 static int afpacket_fd(const struct frames *f)
 {
-	return f->fd;
+	return f->fds[MAIN];
 }
 
 static void afpacket_stats(struct frames *f, struct frames_stats *out)
 {
 	struct tpacket_stats s;
 	socklen_t len = sizeof(s);
-	if (getsockopt(f->fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
+	if (getsockopt(f->fds[MAIN], SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
 		f->dropped += s.tp_drops; // reading sets the kernel's count back
 	*out = (struct frames_stats){.received = f->received, .dropped = f->dropped};
 	sender_stats(f->sender, out);
@@ -203,9 +226,10 @@ static void afpacket_stats(struct frames *f, struct frames_stats *out)
 
 static int afpacket_close(struct frames *f)
 {
-	int fd = f->fd, hold = f->hold;
+	int fds[SOCKETS];
+	memcpy(fds, f->fds, sizeof(fds));
 	frames_free(f);
-	return sockets_close(fd, hold);
+	return sockets_close(fds);
 }
 
 const struct frames_ops frames_afpacket = {

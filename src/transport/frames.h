@@ -28,10 +28,10 @@ struct frames_config {
 	unsigned send_threads;     // 0: send in the caller's thread
 	bool large;                // a large scan: rings are worth their set-up
 	bool qdisc_bypass;
-	// Sockets opened before rights were dropped; -1 where none. afpacket: [0] the packet socket, [1] what
-	// makes closing it cheap (late_close.h; -1 where it is not to be had), in this order to be closed.
-	// rawip: [0] IPv4 TCP (sends too), [1] ICMP, [2] IPv6 TCP (sends too), [3] ICMPv6. When all that is
-	// wanted is there it is used, and closed by close(); else open() opens its own.
+	// Sockets opened before rights were dropped; -1 where none. afpacket: [0] the packet socket, [1] and
+	// [2] sockets of sending threads, [3] what makes closing cheap (late_close.h), to be closed last; [1]
+	// to [3] may be -1. rawip: [0] IPv4 TCP (sends too), [1] ICMP, [2] IPv6 TCP (sends too), [3] ICMPv6.
+	// When all that is wanted is there it is used, and closed by close(); else open() opens its own.
 	int privileged_fds[4];
 	// --packet-trace: called for every frame sent and received, from the caller's thread only
 	// (send_threads is 0 then).

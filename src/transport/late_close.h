@@ -3,6 +3,12 @@
 // when both descriptors are closed, the kernel's own worker drops the last reference and does the waiting.
 #pragma once
 
-// Holds a reference to `fd` in a new io_uring. Returns its descriptor, to be closed after `fd`, or -1 where
-// io_uring is not to be had: then closing merely takes its time.
-int late_close_hold(int fd);
+#include <stdbool.h>
+
+// A new io_uring, to be closed after what it holds; -1 where there is none to be had: then closing merely
+// takes its time.
+int late_close_open(void);
+
+// Holds a reference to each of the n descriptors (n at least 1; once for each io_uring). False when that is
+// not possible.
+bool late_close_hold(int hold, const int *fds, unsigned n);

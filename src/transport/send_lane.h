@@ -12,6 +12,7 @@ struct lane_config {
 	const struct frames_config *frames; // stays while the lane lives
 	bool packet;                        // packet socket: sockaddr_ll, link headers; else raw IP sockets
 	int fd_v4, fd_v6;                   // the same one for a packet socket
+	int worker_fds[2];                  // packet sockets for sending threads, or -1: fd_v4
 };
 
 // Written by the lane's thread alone, read by any.

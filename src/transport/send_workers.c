@@ -120,7 +120,10 @@ static int worker_start(struct worker *w, const struct lane_config *cfg, unsigne
 		return -errno;
 	w->cpu = cpu_pick(i);
 	w->ring = ring_new(RING_SLOTS, sizeof(struct work));
-	w->lane = send_lane_new(cfg);
+	struct lane_config mine = *cfg;
+	if (cfg->packet && cfg->worker_fds[i % 2] >= 0)
+		mine.fd_v4 = mine.fd_v6 = cfg->worker_fds[i % 2];
+	w->lane = send_lane_new(&mine);
 	if (!w->ring || !w->lane)
 		return -ENOMEM;
 	int rc = pthread_create(&w->thread, NULL, worker_main, w);

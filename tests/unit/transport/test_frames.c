@@ -200,8 +200,7 @@ static bool net_open(struct net *n)
 	// Behind it networks that it says it cannot reach.
 	lab_run("set -e; ip -6 addr add fe80::2/64 dev far nodad;"
 		"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 "
-		"net.ipv6.icmp.ratelimit=0; sysctl -qw net.ipv4.icmp_msgs_burst=1000 2>/dev/null || true; ip "
-		"route add unreachable 198.18.77.0/24;"
+		"net.ipv6.icmp.ratelimit=0; ip route add unreachable 198.18.77.0/24;"
 		"ip -6 route add unreachable 2001:db8:77::/48");
 	n->listeners[2] = listener(AF_INET);
 	n->listeners[3] = listener(AF_INET6);
@@ -263,6 +262,9 @@ static void check_errors(struct bench *b, const struct frames_ops *ops, struct f
 			 const struct target *t)
 {
 	struct tally got;
+	// One first: a new kernel's limit may refuse when two processors ask for its first credit at once.
+	exchange(b, ops, f, t, 1, &got);
+	assert_int_equal(got.filtered, 1);
 	exchange(b, ops, f, t, ERRORS, &got);
 	if (got.filtered != ERRORS || got.wrong_time)
 		fail_msg("%s, hop %u: %u unreachable", ops->name, t->hop, got.filtered);
@@ -309,7 +311,7 @@ static void run_variant(const struct variant *v)
 	check_errors(&b, ops, f, &beyond6);
 	struct frames_stats s;
 	ops->stats(f, &s);
-	unsigned sent = (packet ? 3 : 5) * PROBES + (packet ? 4 : 2) + 2 * ERRORS;
+	unsigned sent = (packet ? 3 : 5) * PROBES + (packet ? 4 : 2) + 2 * (ERRORS + 1);
 	assert_int_equal(s.handed, sent);
 	assert_int_equal(s.not_taken, 0);
 	assert_int_equal(s.dropped, 0);
