@@ -105,11 +105,13 @@ static int check_reserved(struct plan *p, const struct settings *s, const struct
 static int check_size(const struct plan *p, const struct settings *s, struct err_text *e)
 {
 	u128 ports = s->scan.discover_only || s->scan.list_only ? 1 : p->tcp_port_count;
-	if (addrset_count(p->targets) <= INT64_MAX / ports)
+	bool sample = s->order.max_probes && s->scan.no_discovery && !s->scan.list_only;
+	if (addrset_count(p->targets) <= INT64_MAX / ports || sample)
 		return 0;
-	return err_set(
-		e, ERR_LIMIT,
-		"the targets and ports make more than 2^63 probes; name a longer prefix or fewer ports");
+	return err_set(e, ERR_LIMIT,
+		       "the targets and ports make more than 2^63 probes; name a longer prefix or fewer "
+		       "ports, or take "
+		       "a sample with -Pn --max-probes N");
 }
 
 int plan_check_safety(struct plan *p, const struct settings *s, const struct log *log, struct err_text *e)

@@ -134,7 +134,9 @@ static int make_hop(struct paths *p, const struct net_path *path, bool discovery
 		h->has_link = true; // the template says broadcast or solicited
 		return 0;
 	}
-	if (p->cfg.has[PATH_AFPACKET] && ethernet && path->via_gateway && resolve_gateway(path, h->dst_mac)) {
+	// Also where the kernel routes: a burst to an unresolved neighbour would lose its first frames.
+	bool resolved = ethernet && path->via_gateway && resolve_gateway(path, h->dst_mac);
+	if (resolved && p->cfg.has[PATH_AFPACKET]) {
 		h->transport = PATH_AFPACKET;
 		h->has_link = true;
 		return 0;

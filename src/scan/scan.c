@@ -102,11 +102,11 @@ static int open_transports(struct scan *s, struct err_text *e)
 			r = 0;
 		}
 	}
-	if (!r && s->frames)
-		prime_gateways(s);
 	if (!r && !s->frames)
 		r = paths_new(&s->route_paths,
 			      &(struct paths_config){.table = s->table, .has = {true, false}});
+	if (!r)
+		prime_gateways(s);
 	if (!r && s->cfg.kind == SCAN_CONNECT) // opened when it is used: its threads must not hold rights
 		snprintf(s->engine, sizeof(s->engine), "%s",
 			 s->cfg.engine == ENGINE_URING ? "uring" : "epoll");
@@ -213,14 +213,15 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 	struct sweep *sw = NULL;
 	struct hash_key key;
 	struct order order;
+	hash_key_make(&key, &s->cfg.seed, "order");
 	int r = space_new(&space, job->set, job->slots, job->slot_count, e);
+	if (r == ERR_LIMIT && s->cfg.max_probes)
+		r = space_new_sampled(&space, job->set, job->slots, job->slot_count, &key, e);
 	if (r)
 		return r;
-	hash_key_make(&key, &s->cfg.seed, "order");
 	order_init(&order, space_count(space), &key, s->cfg.sequential);
-	struct order_slice slice = job->slice;
-	if (slice.count == 0)
-		slice = (struct order_slice){.first = 0, .step = 1, .count = space_count(space)};
+	struct order_slice slice =
+		order_shard(space_count(space), job->shard, job->shards ? job->shards : 1, job->max_probes);
 	struct sweep_policy policy = job->policy;
 	policy.sent_before_ns = s->last_sent_ns;
 	r = sweep_new(&sw, space, &order, &slice, &policy, &job->events);

@@ -116,14 +116,13 @@ static int sweep_ports(struct scan *s, const struct addrset *set, const struct a
 	job.policy.sequential = s->cfg.sequential;
 	job.policy.tries_unmarked = s->cfg.source_port != 0;
 	job.policy.stream = job.connect;
-	u128 total = addrset_count(set) * s->cfg.tcp_port_count;
-	if (total >> 63)
-		return err_set(e, ERR_LIMIT, "more than 2^63 probes");
-	uint64_t n = (uint64_t)total;
-	job.slice = order_shard(n, sharded ? s->cfg.shard : 0, sharded && s->cfg.shards ? s->cfg.shards : 1,
-				s->cfg.max_probes);
+	job.shard = sharded ? s->cfg.shard : 0;
+	job.shards = sharded ? s->cfg.shards : 1;
+	job.max_probes = s->probes_left;
 	struct scan_summary one = {0};
-	int r = job.slice.count ? scan_sweep(s, &job, &one, e) : 0;
+	int r = scan_sweep(s, &job, &one, e);
+	if (s->cfg.max_probes)
+		s->probes_left -= one.c.positions < s->probes_left ? one.c.positions : s->probes_left;
 	add_summary(sum, &one);
 	free(slots);
 	return r;
@@ -153,10 +152,12 @@ int scan_run(struct scan *s, struct scan_summary *sum, struct err_text *e)
 	// Many addresses are shared out before discovery, few (or a blind scan's) position by position.
 	bool many = s->cfg.kind == SCAN_PING || total >= (u128)64 * s->cfg.shards;
 	s->shard_by_address = s->cfg.shards > 1 && !s->cfg.skip_discovery && many;
+	s->probes_left = s->cfg.max_probes;
 	bool blind = s->cfg.skip_discovery && total > BLOCK;
 	if (blind) // nobody is asked first, and nothing is kept per host
 		return sweep_ports(s, s->cfg.targets, NULL, NULL, sum, e);
-	for (uint64_t first = 0; !r && first < total; first += BLOCK) {
+	for (uint64_t first = 0; !r && first < total && (!s->cfg.max_probes || s->probes_left);
+	     first += BLOCK) {
 		u128 left = total - first;
 		r = run_block(s, first, left < BLOCK ? (uint64_t)left : BLOCK, sum, e);
 	}

@@ -46,6 +46,7 @@ struct scan {
 	struct neigh_query *neighbours;
 	unsigned neighbour_count;
 	struct paths *route_paths; // for routing alone, when there are no frames
+	uint64_t probes_left;      // of --max-probes
 	bool shard_by_address;     // else by position, over all targets alike
 	int64_t last_sent_ns;      // by any sweep so far; 0: nothing was sent
 	char engine[64];
@@ -62,7 +63,8 @@ struct sweep_job {
 	const struct addrset *set;
 	const struct space_slot *slots;
 	uint32_t slot_count;
-	struct order_slice slice; // count 0: everything
+	uint32_t shard, shards; // 0-based, of all positions; 0/0: everything
+	uint64_t max_probes;    // 0: all
 	struct sweep_policy policy;
 	struct sweep_events events;
 	uint32_t techniques;
