@@ -11,7 +11,8 @@ struct mnl_socket *netlink_open(unsigned groups, struct err_text *e)
 		err_set(e, -errno, "cannot open a netlink socket: %s", err_name(-errno));
 		return NULL;
 	}
-	if (mnl_socket_bind(nl, groups, MNL_SOCKET_AUTOPID) < 0) {
+	// Without groups the first request binds it.
+	if (groups && mnl_socket_bind(nl, groups, MNL_SOCKET_AUTOPID) < 0) {
 		err_set(e, -errno, "cannot bind a netlink socket: %s", err_name(-errno));
 		mnl_socket_close(nl);
 		return NULL;
