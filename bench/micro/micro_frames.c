@@ -328,6 +328,11 @@ static int lookup(void)
 	return 0;
 }
 
+static unsigned number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "lookup"))
@@ -344,12 +349,9 @@ int main(int argc, char **argv)
 	}
 	int rc;
 	if (argc == 8 && !strcmp(argv[1], "one")) {
-		struct run run = {argv[2],
-				  (unsigned)atoi(argv[3]),
-				  atoi(argv[4]) != 0,
-				  atoi(argv[5]) != 0,
-				  (unsigned)atoi(argv[6]),
-				  (unsigned)atoi(argv[7])};
+		struct run run = {
+			argv[2],         number(argv[3]), number(argv[4]) != 0, number(argv[5]) != 0,
+			number(argv[6]), number(argv[7])};
 		rc = run_child(&run, shared);
 		print_run(&run, shared);
 	} else {

@@ -44,11 +44,11 @@ static int to_list(struct plan *p, struct err_text *e)
 int plan_ports(struct plan *p, const struct settings *s, struct err_text *e)
 {
 	int err = plan_bad_file("--servicedb", servicedb_open(&p->services, s->ports.service_db, e), e);
-	p->ports = calloc(1, sizeof(*p->ports));
-	if (!err && !p->ports)
-		err = err_set(e, -ENOMEM, "out of memory");
 	if (err)
 		return err;
+	p->ports = calloc(1, sizeof(*p->ports));
+	if (!p->ports)
+		return err_set(e, -ENOMEM, "out of memory");
 	if (s->ports.ports)
 		err = ports_parse(s->ports.ports, p->services, 1u << PROTO_TCP, p->ports, e);
 	else

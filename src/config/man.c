@@ -91,6 +91,7 @@ static void put_sentence(struct buf *b, const char *text)
 {
 	char line[512];
 	size_t len = strlen(text) < sizeof(line) - 1 ? strlen(text) : sizeof(line) - 1;
+	// NOLINTNEXTLINE(bugprone-not-null-terminated-result): its length goes with it
 	memcpy(line, text, len);
 	line[0] = (char)toupper((unsigned char)line[0]);
 	line[len] = '.';
