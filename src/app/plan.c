@@ -271,7 +271,8 @@ int plan_build(struct plan *p, const struct settings *s, const struct plan_resol
 		plan_free(p);
 		return err;
 	}
-	qsort(p->asked, p->asked_count, sizeof(*p->asked), compare_asked);
+	if (p->asked_count)
+		qsort(p->asked, p->asked_count, sizeof(*p->asked), compare_asked);
 	return 0;
 }
 
