@@ -137,7 +137,7 @@ static unsigned send_threads(const struct frame_io *io, bool afpacket)
 	if (sc->send_threads >= 0)
 		return (unsigned)sc->send_threads;
 	double cap = sc->policy.rate_pps > 0 ? sc->policy.rate_pps : sc->policy.max_pps;
-	bool slow = cap > 0 && cap < 300000;
+	bool slow = cap > 0 && cap < 50000;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	return afpacket && !slow && cpus >= 2 && io->cfg.frames >= LARGE_FRAMES / 4 ? 2 : 0;
 }
