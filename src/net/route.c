@@ -194,20 +194,20 @@ static int path_local(const struct net_table *t, const struct addr *dst, const s
 	return 0;
 }
 
-// Over `link`, to `gateway` or (NULL) straight to the destination, from `source` or (NULL) the best one.
+// Over `link`: to the gateway of `r` or straight to the destination, from its source or the best one. `r` may
+// be NULL.
 static int path_link(const struct net_table *t, const struct addr *dst, const struct net_link *link,
-		     const struct addr *gateway, const struct addr *source, struct net_path *out,
-		     struct err_text *e)
+		     const struct route *r, struct net_path *out, struct err_text *e)
 {
 	if (!link)
 		return no_route(dst, e, "its interface is gone");
 	if (!link->up)
 		return no_route(dst, e, "its interface is down");
-	*out = (struct net_path){.link = link, .via_gateway = gateway != NULL};
-	if (gateway)
-		out->gateway = *gateway;
-	if (source) {
-		out->source = *source;
+	*out = (struct net_path){.link = link, .via_gateway = r && r->has_gateway};
+	if (out->via_gateway)
+		out->gateway = r->gateway;
+	if (r && r->has_source) {
+		out->source = r->source;
 		return 0;
 	}
 	if (!source_pick(t, dst, addr_is_v4(dst), link->ifindex, &out->source))
@@ -228,8 +228,7 @@ static int path_route(const struct net_table *t, const struct addr *dst, const s
 	case ROUTE_PROHIBIT:
 		return no_route(dst, e, "the routing table says prohibited");
 	default:
-		return path_link(t, dst, r->link, r->has_gateway ? &r->gateway : NULL,
-				 r->has_source ? &r->source : NULL, out, e);
+		return path_link(t, dst, r->link, r, out, e);
 	}
 }
 
@@ -274,7 +273,7 @@ static int lookup_scoped(const struct net_table *t, const struct addr *dst, stru
 	scoped.scope = link->ifindex;
 	if (link_has_addr(t, &scoped))
 		return path_local(t, &scoped, NULL, out, e);
-	return path_link(t, dst, link, NULL, NULL, out, e);
+	return path_link(t, dst, link, NULL, out, e);
 }
 
 static u128 key_of(const struct addr *a)

@@ -30,6 +30,7 @@ uint16_t source_ports_choose(unsigned count, uint64_t random)
 		if (n > 0) {
 			text[n] = 0;
 			unsigned a, b;
+			// NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
 			if (sscanf(text, "%u %u", &a, &b) == 2 && a <= b && b <= HIGHEST) {
 				lo = a;
 				hi = b;

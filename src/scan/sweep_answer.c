@@ -139,9 +139,17 @@ static void pace_late_try(struct sweep *s, struct sweep_host *h, uint32_t rtt_us
 	learn_timeout(s, h);
 }
 
-static void accept(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, const struct sweep_reply *r,
-		   int64_t age_ns, int64_t now_ns)
+// A position within the window.
+struct place {
+	struct chunk *chunk;
+	uint64_t k, bit;
+};
+
+static void accept(struct sweep *s, const struct place *at, const struct sweep_reply *r, int64_t age_ns,
+		   int64_t now_ns)
 {
+	struct chunk *c = at->chunk;
+	uint64_t k = at->k, bit = at->bit;
 	struct space_item item;
 	sweep_item(s, k, &item);
 	struct sweep_host *h = sweep_host(s, item.addr_index);
@@ -202,7 +210,7 @@ void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns)
 		again(s, r, k);
 		return;
 	}
-	accept(s, c, k, bit, r, age_of(s, c, k, bit, r->try_no, now_ns), now_ns);
+	accept(s, &(struct place){c, k, bit}, r, age_of(s, c, k, bit, r->try_no, now_ns), now_ns);
 }
 
 void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
@@ -216,7 +224,8 @@ void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_
 	if (answered) {
 		s->c.answers++;
 		if (!(c->done & bit))
-			accept(s, c, position, bit, r, rtt_us ? (int64_t)rtt_us * 1000 : -1, now_ns);
+			accept(s, &(struct place){c, position, bit}, r, rtt_us ? (int64_t)rtt_us * 1000 : -1,
+			       now_ns);
 	}
 	if (!c->pending && !c->todo && c->state == CHUNK_WAITING)
 		sweep_settle(s, c, now_ns, true);

@@ -27,7 +27,7 @@ int window_init(struct window *w, uint64_t total, uint64_t max_positions)
 void window_free(struct window *w)
 {
 	free(w->chunks);
-	free((uint32_t *)(uintptr_t)w->stamps);
+	free((uint32_t *)(uintptr_t)w->stamps); // NOLINT(performance-no-int-to-ptr): sheds _Atomic
 	free(w->handed);
 	free(w->earlier);
 	memset(w, 0, sizeof(*w));

@@ -31,7 +31,7 @@ static void put_addr(uint8_t *p, const struct addr *a)
 	}
 }
 
-void craft_ip(struct craft *c, const struct addr *src, const struct addr *dst, uint8_t ttl, uint8_t protocol,
+void craft_ip(struct craft *c, const struct addr *src, const struct addr *dst, const struct craft_ip *ip,
 	      const void *l4, size_t len)
 {
 	bool v4 = addr_is_v4(src);
@@ -44,16 +44,16 @@ void craft_ip(struct craft *c, const struct addr *src, const struct addr *dst, u
 	if (v4) {
 		c->bytes[0] = 0x45;
 		put16(c->bytes + 2, (uint32_t)c->len);
-		c->bytes[8] = ttl;
-		c->bytes[9] = protocol;
+		c->bytes[8] = ip->ttl;
+		c->bytes[9] = ip->protocol;
 		put_addr(c->bytes + 12, src);
 		put_addr(c->bytes + 16, dst);
 		put16(c->bytes + 10, (uint16_t)~craft_sum(0, c->bytes, 20));
 	} else {
 		c->bytes[0] = 0x60;
 		put16(c->bytes + 4, (uint32_t)len);
-		c->bytes[6] = protocol;
-		c->bytes[7] = ttl;
+		c->bytes[6] = ip->protocol;
+		c->bytes[7] = ip->ttl;
 		put_addr(c->bytes + 8, src);
 		put_addr(c->bytes + 24, dst);
 	}
@@ -78,7 +78,7 @@ void craft_tcp(struct craft *c, const struct addr *src, const struct addr *dst, 
 		memcpy(b + 20, tcp->options, tcp->options_len);
 	if (payload)
 		memcpy(b + header, tcp->payload, payload);
-	craft_ip(c, src, dst, 55, 6, b, header + payload);
+	craft_ip(c, src, dst, &(struct craft_ip){55, 6}, b, header + payload);
 }
 
 static uint8_t icmp_protocol(const struct addr *src)
@@ -86,22 +86,22 @@ static uint8_t icmp_protocol(const struct addr *src)
 	return addr_is_v4(src) ? 1 : 58;
 }
 
-void craft_icmp(struct craft *c, const struct addr *src, const struct addr *dst, const uint8_t type_code[2],
-		uint16_t id, uint16_t seq, const void *body, size_t len)
+void craft_icmp(struct craft *c, const struct addr *src, const struct addr *dst,
+		const struct craft_icmp *icmp, const void *body, size_t len)
 {
-	uint8_t b[CRAFT_MAX] = {type_code[0], type_code[1]};
+	uint8_t b[CRAFT_MAX] = {icmp->type_code[0], icmp->type_code[1]};
 
-	put16(b + 4, id);
-	put16(b + 6, seq);
+	put16(b + 4, icmp->id);
+	put16(b + 6, icmp->seq);
 	if (len)
 		memcpy(b + 8, body, len);
-	craft_ip(c, src, dst, 55, icmp_protocol(src), b, 8 + len);
+	craft_ip(c, src, dst, &(struct craft_ip){55, icmp_protocol(src)}, b, 8 + len);
 }
 
 void craft_icmp_error(struct craft *c, const struct addr *src, const struct addr *dst,
 		      const uint8_t type_code[2], const void *quoted, size_t len)
 {
-	craft_icmp(c, src, dst, type_code, 0, 0, quoted, len);
+	craft_icmp(c, src, dst, &(struct craft_icmp){type_code, 0, 0}, quoted, len);
 }
 
 void craft_arp(struct craft *c, uint16_t op, const uint8_t mac[6], const struct addr *sender,
@@ -130,7 +130,7 @@ void craft_advert(struct craft *c, const struct addr *src, const struct addr *ds
 		b[25] = 1;
 		memcpy(b + 26, mac, 6);
 	}
-	craft_ip(c, src, dst, hop_limit, 58, b, mac ? 32 : 24);
+	craft_ip(c, src, dst, &(struct craft_ip){hop_limit, 58}, b, mac ? 32 : 24);
 }
 
 static void check_inside(const uint8_t *data, size_t len, const uint8_t *p, size_t n)

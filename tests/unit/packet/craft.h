@@ -27,11 +27,18 @@ struct craft_tcp {
 };
 
 // An IP header (family of `src`) around `l4`; checksums of layer 4 stay zero.
-void craft_ip(struct craft *c, const struct addr *src, const struct addr *dst, uint8_t ttl, uint8_t protocol,
+struct craft_ip {
+	uint8_t ttl, protocol;
+};
+void craft_ip(struct craft *c, const struct addr *src, const struct addr *dst, const struct craft_ip *ip,
 	      const void *l4, size_t len);
 void craft_tcp(struct craft *c, const struct addr *src, const struct addr *dst, const struct craft_tcp *tcp);
-void craft_icmp(struct craft *c, const struct addr *src, const struct addr *dst, const uint8_t type_code[2],
-		uint16_t id, uint16_t seq, const void *body, size_t len);
+struct craft_icmp {
+	const uint8_t *type_code; // two bytes
+	uint16_t id, seq;
+};
+void craft_icmp(struct craft *c, const struct addr *src, const struct addr *dst,
+		const struct craft_icmp *icmp, const void *body, size_t len);
 // `rest` are the four bytes behind the checksum (MTU, pointer): zero.
 void craft_icmp_error(struct craft *c, const struct addr *src, const struct addr *dst,
 		      const uint8_t type_code[2], const void *quoted, size_t len);

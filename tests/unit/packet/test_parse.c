@@ -97,7 +97,7 @@ static void test_udp(void **state)
 		struct craft c;
 		struct packet_view v;
 
-		craft_ip(&c, &them6, &us6, 60, 17, udp, sizeof(udp));
+		craft_ip(&c, &them6, &us6, &(struct craft_ip){60, 17}, udp, sizeof(udp));
 		c.bytes[40 + 5] = cases[i].said;
 		assert_int_equal(packet_parse(c.bytes, c.len, c.ethertype, &v), cases[i].rc);
 		if (cases[i].rc)
@@ -120,7 +120,7 @@ static void test_ipv4_options(void **state)
 	(void)state;
 	memset(with, 1, 40);
 	memcpy(with + 40, echo, sizeof(echo));
-	craft_ip(&c, &them4, &us4, 60, 1, with, sizeof(with));
+	craft_ip(&c, &them4, &us4, &(struct craft_ip){60, 1}, with, sizeof(with));
 	c.bytes[0] = 0x4f;
 	assert_int_equal(packet_parse(c.bytes, c.len, c.ethertype, &v), 0);
 	assert_int_equal(v.kind, PACKET_ICMP);
@@ -213,7 +213,7 @@ static void craft_extensions(struct craft *c, uint8_t kind, size_t n, size_t siz
 		b[at] = i + 1 == n ? 17 : kind;
 	}
 	b[at + 5] = 8;
-	craft_ip(c, &them6, &us6, 60, n ? kind : 17, b, at + 8);
+	craft_ip(c, &them6, &us6, &(struct craft_ip){60, n ? kind : 17}, b, at + 8);
 }
 
 static void test_extensions(void **state)

@@ -82,8 +82,8 @@ static void test_echo_quotes(void **state)
 		struct craft sent, error;
 		struct packet_view v;
 
-		craft_icmp(&sent, v6 ? &us6 : &us4, v6 ? &them6 : &them4, v6 ? echo6 : echo4, 0x9c41, 0x7788,
-			   "\xca\xfe\xba\xbe", 4);
+		craft_icmp(&sent, v6 ? &us6 : &us4, v6 ? &them6 : &them4,
+			   &(struct craft_icmp){v6 ? echo6 : echo4, 0x9c41, 0x7788}, "\xca\xfe\xba\xbe", 4);
 		for (size_t n = header + 8; n <= sent.len; n++) {
 			craft_icmp_error(&error, v6 ? &router6 : &router4, v6 ? &us6 : &us4,
 					 v6 ? exceeded6 : exceeded4, sent.bytes, n);
@@ -148,7 +148,8 @@ static void test_quoted_extensions(void **state)
 	struct packet_view v;
 
 	(void)state;
-	craft_ip(&sent, &us6, &them6, 64, 60, l4, sizeof(l4)); // destination options, then a first fragment
+	craft_ip(&sent, &us6, &them6, &(struct craft_ip){64, 60}, l4,
+		 sizeof(l4)); // destination options, then a first fragment
 	craft_icmp_error(&error, &router6, &us6, unreach, sent.bytes, sent.len);
 	assert_int_equal(craft_parse_exact(error.bytes, error.len, error.ethertype, &v), 0);
 	assert_int_equal(v.quoted.protocol, 6);
@@ -177,8 +178,8 @@ static void test_kinds(void **state)
 		struct craft c;
 		struct packet_view v;
 
-		craft_icmp(&c, cases[i].v6 ? &them6 : &them4, cases[i].v6 ? &us6 : &us4, cases[i].type_code,
-			   1, 2, NULL, 0);
+		craft_icmp(&c, cases[i].v6 ? &them6 : &them4, cases[i].v6 ? &us6 : &us4,
+			   &(struct craft_icmp){cases[i].type_code, 1, 2}, NULL, 0);
 		assert_int_equal(craft_parse_exact(c.bytes, c.len, c.ethertype, &v), 0);
 		assert_int_equal(v.kind, cases[i].kind);
 	}
@@ -195,18 +196,18 @@ static size_t make_samples(struct craft *c)
 
 	craft_tcp(&c[n++], &them4, &us4, &probe);
 	craft_tcp(&c[n++], &them6, &us6, &probe);
-	craft_ip(&c[n++], &them4, &us4, 60, 17, udp, sizeof(udp));
-	craft_icmp(&c[n++], &them4, &us4, reply, 7, 8, "\1\2\3\4", 4);
+	craft_ip(&c[n++], &them4, &us4, &(struct craft_ip){60, 17}, udp, sizeof(udp));
+	craft_icmp(&c[n++], &them4, &us4, &(struct craft_icmp){reply, 7, 8}, "\1\2\3\4", 4);
 	craft_icmp_error(&c[n++], &router4, &us4, unreach4, c[0].bytes, c[0].len);
 	craft_icmp_error(&c[n++], &router6, &us6, unreach6, c[1].bytes, c[1].len);
 	craft_icmp_error(&c[n++], &router4, &us4, unreach4, c[3].bytes, c[3].len);
-	craft_ip(&c[n++], &them6, &us6, 60, 0, extended, sizeof(extended));
+	craft_ip(&c[n++], &them6, &us6, &(struct craft_ip){60, 0}, extended, sizeof(extended));
 	craft_icmp_error(&c[n], &router6, &us6, unreach6, c[n - 1].bytes, c[n - 1].len);
 	n++;
 	craft_arp(&c[n++], 2, mac, &them4, &us4);
 	craft_advert(&c[n++], &them6, &us6, 255, &them6, mac);
 	memset(long_header, 1, sizeof(long_header));
-	craft_ip(&c[n], &them4, &us4, 60, 6, long_header, sizeof(long_header));
+	craft_ip(&c[n], &them4, &us4, &(struct craft_ip){60, 6}, long_header, sizeof(long_header));
 	c[n++].bytes[0] = 0x4f;
 	return n;
 }

@@ -239,8 +239,10 @@ static void test_icmp(void **state)
 		probe_test_send(&env, k->t, k->family, 2, &s);
 		store_be32(body, s.desc.cookie ^ k->cookie_xor);
 		craft_icmp(&c, k->other_source ? probe_test_router(k->family) : probe_test_them(k->family),
-			   probe_test_us(k->family), k->type_code, (uint16_t)(s.desc.sport + k->id_add),
-			   (uint16_t)(s.desc.dport + k->seq_add), body, k->body_len);
+			   probe_test_us(k->family),
+			   &(struct craft_icmp){k->type_code, (uint16_t)(s.desc.sport + k->id_add),
+						(uint16_t)(s.desc.dport + k->seq_add)},
+			   body, k->body_len);
 
 		enum probe_verdict verdict = classify(&env, 1U << k->t, &c, &a);
 

@@ -55,16 +55,22 @@ static const enum technique quoted[] = {
 	TECHNIQUE_ICMP_TIMESTAMP,
 };
 
-static enum probe_verdict classify_quote(const struct probe_env *env, uint32_t mask, const struct addr *from,
-					 const uint8_t type_code[2], const struct sent *s, size_t len,
-					 struct probe_answer *a)
+// An ICMP error: who says what, and how much of the probe it quotes.
+struct told {
+	const struct addr *from;
+	const uint8_t *type_code; // two bytes
+	size_t len;
+};
+
+static enum probe_verdict classify_quote(const struct probe_env *env, uint32_t mask, const struct told *e,
+					 const struct sent *s, struct probe_answer *a)
 {
-	enum addr_family family = addr_is_v4(from) ? ADDR_V4 : ADDR_V6;
+	enum addr_family family = addr_is_v4(e->from) ? ADDR_V4 : ADDR_V6;
 	struct packet_view v;
 	struct craft c;
 
 	memset(a, 0xee, sizeof(*a));
-	craft_icmp_error(&c, from, probe_test_us(family), type_code, s->bytes, len);
+	craft_icmp_error(&c, e->from, probe_test_us(family), e->type_code, s->bytes, e->len);
 	assert_int_equal(packet_parse(c.bytes, c.len, c.ethertype, &v), 0);
 	return probe_classify(env, mask, &v, a);
 }
@@ -103,8 +109,8 @@ static void check_error(enum technique t, bool from_target, size_t error)
 	probe_test_env(&env);
 	probe_test_send(&env, t, family, 4, &s);
 
-	enum probe_verdict verdict =
-		classify_quote(&env, ALL_TECHNIQUES, from, errors[error].type_code, &s, s.len, &a);
+	enum probe_verdict verdict = classify_quote(
+		&env, ALL_TECHNIQUES, &(struct told){from, errors[error].type_code, s.len}, &s, &a);
 
 	if (verdict != (errors[error].says_something ? PROBE_ANSWER : PROBE_NOT_OURS))
 		fail_msg("%s: type %d code %d: %d", probe_get(t)->name, errors[error].type_code[0],
@@ -167,8 +173,9 @@ static void test_changed(void **state)
 		probe_test_send(&env, t, family, 4, &s);
 		s.bytes[s.tmpl.l4_off + cases[i / 2].at] ^= 0x40;
 
-		enum probe_verdict verdict = classify_quote(&env, 1U << t, probe_test_router(family),
-							    unreach[family], &s, s.len, &a);
+		enum probe_verdict verdict = classify_quote(
+			&env, 1U << t, &(struct told){probe_test_router(family), unreach[family], s.len}, &s,
+			&a);
 
 		if (verdict != cases[i / 2].verdict)
 			fail_msg("%s of %s: %d", cases[i / 2].what, probe_get(t)->name, (int)verdict);
@@ -198,8 +205,10 @@ static void test_cut(void **state)
 
 			if (t == TECHNIQUE_TCP_ACK && l4 >= 8 && l4 < 12)
 				want = PROBE_REJECTED;
-			assert_int_equal(classify_quote(&env, ALL_TECHNIQUES, probe_test_router(family),
-							unreach[family], &s, len, &a),
+			assert_int_equal(classify_quote(&env, ALL_TECHNIQUES,
+							&(struct told){probe_test_router(family),
+								       unreach[family], len},
+							&s, &a),
 					 want);
 		}
 	}
@@ -217,14 +226,14 @@ static void test_wrong_protocol(void **state)
 	probe_test_env(&env);
 	probe_test_send(&env, TECHNIQUE_ICMP_ECHO, ADDR_V4, 1, &s);
 	s.bytes[9] = 58;
-	assert_int_equal(
-		classify_quote(&env, ALL_TECHNIQUES, probe_test_router(ADDR_V4), unreach, &s, s.len, &a),
-		PROBE_NOT_OURS);
+	assert_int_equal(classify_quote(&env, ALL_TECHNIQUES,
+					&(struct told){probe_test_router(ADDR_V4), unreach, s.len}, &s, &a),
+			 PROBE_NOT_OURS);
 	probe_test_send(&env, TECHNIQUE_TCP_SYN, ADDR_V4, 1, &s);
 	s.bytes[9] = 17;
-	assert_int_equal(
-		classify_quote(&env, ALL_TECHNIQUES, probe_test_router(ADDR_V4), unreach, &s, s.len, &a),
-		PROBE_NOT_OURS);
+	assert_int_equal(classify_quote(&env, ALL_TECHNIQUES,
+					&(struct told){probe_test_router(ADDR_V4), unreach, s.len}, &s, &a),
+			 PROBE_NOT_OURS);
 }
 
 int main(void)

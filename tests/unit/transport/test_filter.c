@@ -168,14 +168,14 @@ static void make(const struct sample *s, bool v6, struct craft *c)
 			  &(struct craft_tcp){.sport = 443, .dport = s->dport, .flags = s->flags});
 		break;
 	case SAMPLE_UDP:
-		craft_ip(c, src, dst, 64, IPPROTO_UDP, l4, sizeof(l4));
+		craft_ip(c, src, dst, &(struct craft_ip){64, IPPROTO_UDP}, l4, sizeof(l4));
 		break;
 	case SAMPLE_ICMP:
-		craft_icmp(c, src, dst, type_code, 1, 2, "body", 4);
+		craft_icmp(c, src, dst, &(struct craft_icmp){type_code, 1, 2}, "body", 4);
 		break;
 	case SAMPLE_ERROR:
 		memcpy(l4, (uint8_t[4]){(uint8_t)(s->dport >> 8), (uint8_t)s->dport, 1, 187}, 4);
-		craft_ip(&quoted, dst, src, 64, s->flags, l4, sizeof(l4));
+		craft_ip(&quoted, dst, src, &(struct craft_ip){64, s->flags}, l4, sizeof(l4));
 		craft_icmp_error(c, src, dst, type_code, quoted.bytes, quoted.len);
 		break;
 	default:
