@@ -15,8 +15,9 @@
 #define LIMIT_PPS      2000.0 // a flat answer rate above this is a path's capacity, not a host's limit
 #define LIMIT_EPOCHS   3u
 #define LIMIT_US       20000
-#define GRACE_MIN_US   5000u
+#define GRACE_MIN_US   10000u
 #define LONG_RTT_US    80000u
+#define FAR_US         5000u
 #define ARRIVAL_US     10000u
 #define ARRIVAL_MIN    8u
 
@@ -77,9 +78,12 @@ static void grow(struct flow *f, double achieved_pps, double factor)
 
 static void cut(struct flow *f, const struct flow_policy *p, double delivered_pps, double achieved_pps)
 {
-	double to = 0.85 * delivered_pps;
-	if (to < achieved_pps / 4)
-		to = achieved_pps / 4;
+	double to = 0.85 * delivered_pps, least = achieved_pps / 4;
+	if (least < (double)f->good_pps / 16) // what went well once is no flood
+		least = (double)f->good_pps / 16;
+	if (to < least)
+		to = least;
+	f->undo_pps = (float)f->rate_pps;
 	if (to < f->rate_pps)
 		f->rate_pps = to;
 	if (f->rate_pps < p->floor_pps)
@@ -103,11 +107,12 @@ static void learn_share(struct flow *f, double share)
 // Only of one host's path: hosts together differ in RTT.
 static bool queue_grew(const struct flow *f, const struct flow_policy *p, uint32_t rtt_us)
 {
-	return p->level == FLOW_HOST && f->base_rtt_us && rtt_us > f->base_rtt_us + f->base_rtt_us / 4 + 5000;
+	return p->level == FLOW_HOST && f->base_rtt_us >= FAR_US &&
+	       rtt_us > f->base_rtt_us + f->base_rtt_us / 4 + 5000;
 }
 static bool queue_long(const struct flow *f, const struct flow_policy *p, uint32_t rtt_us)
 {
-	return p->level == FLOW_HOST && f->base_rtt_us && rtt_us > 2 * f->base_rtt_us + 30000;
+	return p->level == FLOW_HOST && f->base_rtt_us >= FAR_US && rtt_us > 2 * f->base_rtt_us + 30000;
 }
 
 // Answers a second now, over ten milliseconds or more: a limiter's burst must not look like a rate.
@@ -183,6 +188,7 @@ static void judge(struct flow *f, const struct flow_policy *p, const struct flow
 		seconds = 1e-4;
 	double achieved = e->sent / seconds, expect = (double)f->share * e->sent;
 	f->judged = *e;
+	f->undo_pps = 0;
 	if (f->limited) {
 		judge_limited(f, e, seconds, now_us);
 		return;
@@ -193,6 +199,8 @@ static void judge(struct flow *f, const struct flow_policy *p, const struct flow
 		return;
 	}
 	f->bad_epochs = 0;
+	if (telling && (double)f->good_pps < achieved)
+		f->good_pps = (float)achieved;
 	learn(f, e);
 	grow_by(f, p, e, achieved, telling);
 }
@@ -283,6 +291,21 @@ static void epoch_answer(struct flow_epoch *e, uint32_t rtt_us)
 		e->min_rtt_us = rtt_us;
 }
 
+// An answer came after its epoch was judged: it corrects the usual share, and the verdict if that was wrong.
+static void reconsider(struct flow *f)
+{
+	struct flow_epoch *e = &f->judged;
+	e->answered++;
+	float share = (float)e->answered / (float)e->sent;
+	if (share > f->share && share <= 1)
+		f->share = share;
+	if (f->undo_pps > 0 && share >= 0.8f * f->share) {
+		if ((double)f->undo_pps > f->rate_pps)
+			f->rate_pps = (double)f->undo_pps;
+		f->undo_pps = 0;
+	}
+}
+
 // Puts an answer into the epoch of its probe. One that comes after its epoch was judged corrects the usual
 // share.
 static void attribute(struct flow *f, uint32_t sent_us, uint32_t rtt_us)
@@ -297,12 +320,8 @@ static void attribute(struct flow *f, uint32_t sent_us, uint32_t rtt_us)
 			return;
 		}
 	}
-	if (f->judged.sent && later(sent_us, f->judged.start_us) >= 0) {
-		f->judged.answered++;
-		float share = (float)f->judged.answered / (float)f->judged.sent;
-		if (share > f->share)
-			f->share = share < 1 ? share : 1;
-	}
+	if (f->judged.sent && later(sent_us, f->judged.start_us) >= 0)
+		reconsider(f);
 }
 
 // A long queue is answered at once, not when the epoch is judged: by then it would be longer still.

@@ -45,6 +45,8 @@ struct flow {
 	double rate_pps;
 	float share; // usual share of answered probes; 0: unknown
 	float arriving_pps;
+	float good_pps;                      // most that went well
+	float undo_pps;                      // rate before the last judged epoch cut it; 0: it did not
 	double cut_pps;                      // rate after the last cut: up to there it grows quickly again
 	uint32_t arrived, arriving_since_us; // answers in the measuring interval
 	uint32_t arriving_min_us;            // … and the least RTT among them
