@@ -88,7 +88,6 @@ static void cut(struct flow *f, const struct flow_policy *p, double delivered_pp
 		f->rate_pps = to;
 	if (f->rate_pps < p->floor_pps)
 		f->rate_pps = p->floor_pps;
-	f->cut_pps = f->rate_pps;
 	f->slow_start = false;
 	f->bad_epochs = 0;
 }
@@ -163,8 +162,20 @@ static void learn(struct flow *f, const struct flow_epoch *e)
 {
 	if (e->min_rtt_us && (f->base_rtt_us == 0 || e->min_rtt_us < f->base_rtt_us))
 		f->base_rtt_us = e->min_rtt_us;
+	else if (e->min_rtt_us) // paths change
+		f->base_rtt_us += (e->min_rtt_us - f->base_rtt_us) / 64;
 	if (e->answered >= 10 || (e->answered >= WEAK_EVIDENCE && f->share <= 0))
 		learn_share(f, e->answered / (double)e->sent);
+}
+
+// By how much a good epoch lets the rate grow. Where every step costs a long round trip, steps are larger;
+// after a cut it is quick up to what went well before.
+static double growth(const struct flow *f, double achieved)
+{
+	if (f->slow_start)
+		return f->rtt.srtt_us > LONG_RTT_US ? 12 : 4;
+	double known = (double)f->good_pps / achieved;
+	return known < 1.25 ? 1.25 : known > 4 ? 4 : known;
 }
 
 static void grow_by(struct flow *f, const struct flow_policy *p, const struct flow_epoch *e, double achieved,
@@ -172,9 +183,8 @@ static void grow_by(struct flow *f, const struct flow_policy *p, const struct fl
 {
 	if (queue_grew(f, p, e->min_rtt_us))
 		return;
-	if (p->judge &&
-	    (telling || e->answered >= 10)) // where every step costs a long round trip, steps are larger
-		grow(f, achieved, !f->slow_start ? 1.25 : f->rtt.srtt_us > LONG_RTT_US ? 12 : 4);
+	if (p->judge && (telling || e->answered >= 10))
+		grow(f, achieved, growth(f, achieved));
 	else if (!p->judge)
 		grow(f, achieved, f->slow_start ? 2 : 1.25);
 	else // too little was answered to tell: a host grows slowly
@@ -280,6 +290,8 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 		return;
 	}
 	epochs_advance(f, p, now_ns); // first: frames of one instant stay in one epoch
+	if (f->now.sent == 0)
+		epoch_start(&f->now, micros(now_ns));
 	if (judged)
 		f->now.sent++;
 }
@@ -363,8 +375,8 @@ void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns,
 		pace_rtt_sample(&f->lag, micros(now_ns - sent_ns));
 	if (p->scan_delay_ns > 0)
 		return;
-	// What we looked at late is not the path's delay.
-	uint32_t path_us = p->late_us < rtt_us / 2 ? rtt_us - p->late_us : 0;
+	// What was looked at late tells nothing of the path's delay.
+	uint32_t path_us = p->late_us < rtt_us / 16 ? rtt_us : 0;
 	attribute(f, micros(sent_ns), path_us);
 	count_arrival(f, p, path_us, micros(now_ns));
 	if (f->answers == 1 && p->level == FLOW_HOST && f->rate_pps < 4 * p->start_pps)

@@ -47,7 +47,6 @@ struct flow {
 	float arriving_pps;
 	float good_pps;                      // most that went well
 	float undo_pps;                      // rate before the last judged epoch cut it; 0: it did not
-	double cut_pps;                      // rate after the last cut: up to there it grows quickly again
 	uint32_t arrived, arriving_since_us; // answers in the measuring interval
 	uint32_t arriving_min_us;            // … and the least RTT among them
 	uint32_t base_rtt_us, bad_since_us, cut_us;
