@@ -114,17 +114,22 @@ int module_load(const char *name, const void **ops, struct err_text *e)
 	char program[PATH_MAX], path[PATH_MAX + 64];
 	int rc = program_path(program, e);
 	if (rc)
-		return rc;
+		program[0] = '\0'; // no /proc: the program's own folder is unknown
 	struct trust trust = trust_of_process(program);
 	char *slash = strrchr(program, '/');
 	if (slash)
 		*slash = '\0';
 	const char *const folders[] = {program, PRTIP_MODULE_DIR};
-	for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+	for (unsigned i = rc ? 1 : 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		snprintf(path, sizeof(path), "%s/libprtip-%s.so", folders[i], name);
 		if (access(path, F_OK) == 0)
 			return load(name, path, &trust, ops, e);
 	}
+	if (rc)
+		return err_set(e, ERR_MODULE,
+			       "the module libprtip-%s.so is not in %s, and without /proc the program's own "
+			       "folder is not known",
+			       name, PRTIP_MODULE_DIR);
 	return err_set(e, ERR_MODULE, "the module libprtip-%s.so is missing: it is neither in %s nor in %s",
 		       name, program, PRTIP_MODULE_DIR);
 }

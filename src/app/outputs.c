@@ -158,6 +158,8 @@ int outputs_start(struct outputs *o, const struct outputs_config *cfg, struct er
 		int r = start_sink(o, i, cfg, e);
 		if (r)
 			return r;
+		if (o->fds[i] > 2 && !o->failed) // a disk that is full already costs no scan
+			o->failed = o->ops[i]->flush(o->sinks[i]);
 		o->shims[i] = (struct outputs_shim){o->sinks[i], o->ops[i]};
 		targets[i] = (struct fanout_target){
 			.name = o->paths[i],

@@ -28,6 +28,7 @@ struct outputs {
 	struct outputs_shim shims[OUTPUTS_MAX];
 	bool made[OUTPUTS_MAX]; // the file was not there before
 	size_t count;
+	int failed; // a head could not be written
 };
 
 struct outputs_config {
@@ -48,7 +49,7 @@ bool outputs_want_hosts(const struct settings *s);
 // Opens (and truncates) every file before anything is sent, so that a report that cannot be written costs no
 // scan. When one cannot be opened, none was touched.
 int outputs_open_files(struct outputs *o, const struct settings *s, struct err_text *e) MUST_CHECK;
-// Starts the sinks on the open files.
+// Starts the sinks on the open files. Where not even the head could be written `failed` is set: end it then.
 int outputs_start(struct outputs *o, const struct outputs_config *cfg, struct err_text *e) MUST_CHECK;
 // Ends every report. Returns the first write error, named in `e`.
 int outputs_close(struct outputs *o, const struct scan_summary *sum, struct err_text *e) MUST_CHECK;

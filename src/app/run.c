@@ -213,6 +213,7 @@ static void warn_of_tracking(struct run *r)
 static int prepare(struct run *r, int argc, char *const argv[], struct err_text *e)
 {
 	struct plan_resolver resolver = {.ctx = r, .resolve = resolve};
+	r->info.start_wall_ns = clock_wall_ns(); // hosts count their times from here
 	int err = plan_build(&r->plan, r->s, &resolver, &r->log, e);
 	if (!err)
 		err = plan_check_safety(&r->plan, r->s, &r->log, e);
@@ -287,6 +288,10 @@ static int carry_out(struct run *r, struct err_text *e)
 	int opened = start_outputs(r, err ? &why : e); // in any case: they are ended as whole documents
 	if (err || opened)
 		return err ? err : opened;
+	if (r->out.failed) {
+		r->report.write_error = r->out.failed;
+		return ERR_INTERRUPTED;
+	}
 	start_progress(r);
 	if (r->s->scan.list_only)
 		err = list_targets(r);
@@ -296,14 +301,20 @@ static int carry_out(struct run *r, struct err_text *e)
 	return err;
 }
 
+// So many that trying again does not make up for it.
+static bool much_not_taken(const struct run *r)
+{
+	return r->sum.c.not_taken > r->sum.c.frames / 100;
+}
+
 static int exit_status(struct run *r, int err)
 {
 	if (r->report.signal)
 		return 128 + r->report.signal;
 	if (err || r->report.write_error)
 		return EXIT_FAILED;
-	bool incomplete = r->sum.c.hosts_timed_out || r->plan.unresolved || r->report.unreachable ||
-			  r->sum.c.not_taken > r->sum.c.frames / 2;
+	bool incomplete =
+		r->sum.c.hosts_timed_out || r->plan.unresolved || r->report.unreachable || much_not_taken(r);
 	return incomplete ? EXIT_INCOMPLETE : EXIT_DONE;
 }
 
@@ -317,6 +328,12 @@ static void tell_left_out(const struct run *r)
 			 "%llu events of hosts found no room in memory: reports by host lack them, -oJ has "
 			 "all ports",
 			 (unsigned long long)st.dropped);
+	if (much_not_taken(r))
+		log_warn(&r->log,
+			 "%llu of %llu probes did not get out, as the interface is down or a filter of this "
+			 "host "
+			 "forbids them: ports may look filtered for that",
+			 (unsigned long long)r->sum.c.not_taken, (unsigned long long)r->sum.c.frames);
 	if (r->report.unreachable)
 		log_warn(&r->log, "there is no route to %llu of the targets: not scanned",
 			 (unsigned long long)r->report.unreachable);
@@ -333,11 +350,15 @@ static int conclude(struct run *r, int err, struct err_text *e)
 	r->sum.interrupted = interrupted;
 	r->sum.end_wall_ns = clock_wall_ns();
 	r->sum.elapsed_ns = clock_mono_ns() - r->report.start_ns;
-	r->sum.error = err ? e->text : NULL;
+	r->sum.error = err ? e->text : r->report.write_error ? "an output could not be written" : NULL;
 	r->sum.exit_status = exit_status(r, err);
 	r->sum.incomplete = r->sum.exit_status == EXIT_INCOMPLETE;
 	int closing = outputs_close(&r->out, &r->sum, &write_text);
-	tell_left_out(r);
+	if (interrupted)
+		log_error(&r->log, "interrupted (SIG%s): the reports hold what was found until then",
+			  sigabbrev_np(r->report.signal));
+	if (!err)
+		tell_left_out(r);
 	if (err)
 		log_error(&r->log, "%s", e->text);
 	if (closing) {

@@ -207,6 +207,12 @@ static void seed(struct sweep *sw, const struct sweep_job *job)
 	}
 }
 
+static uint64_t not_taken(const struct scan *s)
+{
+	return (s->frames ? frame_io_not_taken(s->frames) : 0) +
+	       (s->streams ? stream_io_not_taken(s->streams) : 0);
+}
+
 int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary *sum, struct err_text *e)
 {
 	struct space *space = NULL;
@@ -232,7 +238,7 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 	if (job->running)
 		*job->running = sw;
 	seed(sw, job);
-	uint64_t not_taken = s->frames ? frame_io_not_taken(s->frames) : 0;
+	uint64_t before = not_taken(s);
 	if (job->connect) {
 		if (!s->streams)
 			r = stream_io_open(&s->streams, &s->cfg, &s->hooks, s->log, space_count(space), e);
@@ -251,8 +257,7 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 	sweep_summarise(sw, sum);
 	if (sweep_last_sent_ns(sw))
 		s->last_sent_ns = sweep_last_sent_ns(sw);
-	if (s->frames)
-		sum->c.not_taken = frame_io_not_taken(s->frames) - not_taken;
+	sum->c.not_taken = not_taken(s) - before;
 out:
 	if (job->running)
 		*job->running = NULL;

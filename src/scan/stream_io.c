@@ -19,6 +19,7 @@ struct stream_io {
 	struct stream_job jobs[JOBS];
 	unsigned n, at; // jobs waiting to be taken
 	struct stream_result results[RESULTS];
+	int shortage; // errno of a local shortage that did not end
 };
 
 static int open_one(struct stream_io *io, const struct streams_ops *ops, const struct streams_config *sc,
@@ -71,6 +72,13 @@ void stream_io_close(struct stream_io *io)
 	free(io);
 }
 
+uint64_t stream_io_not_taken(const struct stream_io *io)
+{
+	struct streams_stats st = {0};
+	io->ops->stats(io->s, &st);
+	return st.not_taken;
+}
+
 const char *stream_io_name(const struct stream_io *io)
 {
 	return io->ops->name;
@@ -106,6 +114,12 @@ static const char *outcome_text(const struct stream_result *sr)
 		[STREAM_TIMEOUT] = "no answer",
 	};
 	return sr->outcome <= STREAM_TIMEOUT ? texts[sr->outcome] : err_name(-sr->error);
+}
+
+static bool is_shortage(const struct stream_result *r)
+{
+	return r->outcome == STREAM_ERROR &&
+	       (r->error == EMFILE || r->error == ENFILE || r->error == ENOMEM || r->error == ENOBUFS);
 }
 
 static void take_result(const struct stream_io *io, struct sweep *s, const struct stream_result *sr,
@@ -166,8 +180,11 @@ static unsigned collect(struct stream_io *io, struct sweep *s)
 	unsigned n = io->ops->poll(io->s, io->results, RESULTS);
 	int64_t now = clock_mono_ns();
 	sweep_look(s, now);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (is_shortage(&io->results[i]))
+			io->shortage = io->results[i].error;
 		take_result(io, s, &io->results[i], now);
+	}
 	if (n < RESULTS)
 		sweep_seen(s, now);
 	return n;
@@ -175,13 +192,15 @@ static unsigned collect(struct stream_io *io, struct sweep *s)
 
 int stream_io_run(struct stream_io *io, struct sweep *s, struct err_text *e)
 {
-	(void)e;
 	for (;;) {
 		int64_t now = clock_mono_ns();
 		if (!loop_tick(&io->loop, sweep_counters(s), now, false))
 			return ERR_INTERRUPTED;
 		unsigned sent = fill(io, s, now);
 		unsigned got = collect(io, s);
+		if (io->shortage)
+			return err_set(e, -io->shortage, "no connection can be made: %s",
+				       err_name(io->shortage));
 		if (io->at == io->n && sweep_done(s, now))
 			return 0;
 		if (sent || got)

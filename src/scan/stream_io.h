@@ -13,6 +13,8 @@ struct stream_io;
 int stream_io_open(struct stream_io **out, const struct scan_config *scan, const struct scan_hooks *hooks,
 		   const struct log *log, uint64_t connections, struct err_text *e) MUST_CHECK;
 void stream_io_close(struct stream_io *io);
+// Connections that this system refused before anything was sent.
+uint64_t stream_io_not_taken(const struct stream_io *io);
 const char *stream_io_name(const struct stream_io *io);
 
 // 0, ERR_INTERRUPTED, or what ended it.

@@ -44,6 +44,7 @@ struct stream_result {
 struct streams_stats {
 	uint64_t connects, in_flight_max;
 	uint64_t waits_fds, waits_ports; // how often EMFILE/ENFILE and EADDRNOTAVAIL were waited out
+	uint64_t not_taken;              // connects that this system refused at once: nothing was sent
 };
 
 struct streams;

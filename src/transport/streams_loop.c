@@ -169,6 +169,7 @@ static int start(struct stream_loop *l, const struct stream_job *job)
 		return 0;
 	}
 	if (err == EADDRNOTAVAIL && stream_no_source(l->maker, &job->dst)) {
+		count(&l->counters.not_taken);
 		abandon(l, slot, err);
 		return 0;
 	}
@@ -177,6 +178,8 @@ static int start(struct stream_loop *l, const struct stream_job *job)
 		return err;
 	}
 	count(&l->counters.connects);
+	if (err && err != ECONNREFUSED) // the way out is gone, or a filter of this host forbids it
+		count(&l->counters.not_taken);
 	finish(l, slot, err);
 	return 0;
 }

@@ -305,5 +305,6 @@ void stream_pool_stats(struct streams *s, struct streams_stats *out)
 		out->in_flight_max += atomic_load_explicit(&c->in_flight_max, memory_order_relaxed);
 		out->waits_fds += atomic_load_explicit(&c->waits_fds, memory_order_relaxed);
 		out->waits_ports += atomic_load_explicit(&c->waits_ports, memory_order_relaxed);
+		out->not_taken += atomic_load_explicit(&c->not_taken, memory_order_relaxed);
 	}
 }

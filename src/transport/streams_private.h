@@ -148,7 +148,7 @@ extern const struct poller_ops poller_epoll, poller_uring;
 // ---- loop
 
 struct stream_counters {
-	_Atomic uint64_t connects, in_flight_max, waits_fds, waits_ports;
+	_Atomic uint64_t connects, in_flight_max, waits_fds, waits_ports, not_taken;
 };
 
 struct stream_loop;
