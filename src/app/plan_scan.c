@@ -151,7 +151,7 @@ static struct sweep_policy policy(const struct settings *s)
 		.host_timeout_ns = t->host_timeout_ns,
 		.wait_ns = t->wait_given ? t->wait_ns : -1,
 		.sequential = s->order.sequential,
-		.window_max = 1u << 20,
+		.window_max = 1u << 19,
 	};
 	// -T0 to -T2 send one probe at a time, whatever the number of hosts.
 	if (t->template_level <= 2 && !t->scan_delay_given && t->scan_delay_ns > 0) {

@@ -28,7 +28,8 @@ static void on_record(void *ctx, const struct record *rec)
 	struct report *r = ctx;
 	if (rec->state == STATE_OPEN)
 		make_way(r);
-	keep_error(r, fanout_record(r->out->fan, rec));
+	if (rec->state == STATE_OPEN || r->settings->output.all_states) // nobody lists the others one by one
+		keep_error(r, fanout_record(r->out->fan, rec));
 	if (r->hosts)
 		(void)hosts_answer(r->hosts, rec);
 }

@@ -137,7 +137,7 @@ static struct sweep_policy discovery_policy(const struct scan *s, bool stream)
 	if (s->cfg.kind != SCAN_PING)
 		p.wait_ns = -1;
 	p.stream = stream;
-	p.window_max = BLOCK;
+	p.window_max = BLOCK / 2;
 	return p;
 }
 
