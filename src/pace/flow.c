@@ -379,8 +379,8 @@ void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns,
 	uint32_t path_us = p->late_us < rtt_us / 16 ? rtt_us : 0;
 	attribute(f, micros(sent_ns), path_us);
 	count_arrival(f, p, path_us, micros(now_ns));
-	if (f->answers == 1 && p->level == FLOW_HOST && f->rate_pps < 4 * p->start_pps)
-		f->rate_pps = 4 * p->start_pps; // it lives: the gentle start is over
+	if (f->answers == 1 && p->level == FLOW_HOST) // it lives: the gentle start is over
+		grow(f, p->start_pps, rtt_us > LONG_RTT_US ? 12 : 4);
 	epochs_advance(f, p, now_ns);
 }
 
