@@ -48,10 +48,8 @@ enum port_state {
 	X(USER_SET, "user-set")                     \
 	X(UDP_RESPONSE, "udp-response")             \
 	X(PROTO_RESPONSE, "proto-response")         \
-	X(ADDRESS_UNREACH, "addr-unreach")          \
 	X(REJECT_ROUTE, "reject-route")             \
 	X(BEYOND_SCOPE, "beyond-scope")             \
-	X(SOURCE_POLICY, "source-policy")           \
 	X(PARAM_PROBLEM, "param-problem")           \
 	X(NO_ROUTE, "no-route")
 enum reason {
