@@ -224,7 +224,6 @@ static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, st
 		}
 		if (g == GATE_HOST) {
 			f->streak++;
-			f->stop = f->streak >= BLOCKED_STREAK;
 			return;
 		}
 	}
@@ -254,47 +253,59 @@ static void sent_all(struct sweep *s, struct chunk *c, int64_t now_ns)
 	chunk_push(&s->window, &s->waiting[c->tries], c);
 }
 
-// Works through a chunk; true when the sender should look at the next one.
-static bool work(struct sweep *s, struct chunk *c, struct filler *f)
+// Works through a chunk until it is sent, or as far as budgets and blocked hosts let it.
+static void work(struct sweep *s, struct chunk *c, struct filler *f)
 {
 	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
-	uint64_t left = c->todo;
-	while (left && f->n < f->max && !f->stop) {
+	for (uint64_t left = c->todo; left && f->n < f->max && !f->stop && f->streak < BLOCKED_STREAK;
+	     left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(left);
-		left &= left - 1;
 		visit(s, c, base + i, 1ULL << i, f);
 	}
 	if (c->todo == 0) {
 		sent_all(s, c, f->now_ns);
-		return true;
+	} else if (f->streak == 0 && (f->n >= f->max || f->stop)) {
+		s->current = c;
+	} else { // its rest is blocked: others overtake
+		c->state = CHUNK_DEFERRED;
+		chunk_push(&s->window, &s->deferred, c);
 	}
-	if (f->n >= f->max || f->stop) {
-		if (f->streak) { // its rest is blocked: behind the others
-			c->state = CHUNK_DEFERRED;
-			chunk_push(&s->window, &s->deferred, c);
-		} else {
-			s->current = c;
-		}
-		return false;
-	}
-	c->state = CHUNK_DEFERRED;
-	chunk_push(&s->window, &s->deferred, c);
-	return true;
 }
 
-static struct chunk *next_chunk(struct sweep *s, unsigned *deferred_left)
+static struct chunk *next_chunk(struct sweep *s)
 {
 	struct chunk *c = s->current;
-	if (c) {
-		s->current = NULL;
-		return c;
-	}
-	c = chunk_pop(&s->window, &s->resend);
-	if (!c && *deferred_left) {
-		(*deferred_left)--;
-		c = chunk_pop(&s->window, &s->deferred);
-	}
+	s->current = NULL;
+	if (!c)
+		c = chunk_pop(&s->window, &s->resend);
 	return c ? c : window_open(&s->window);
+}
+
+static bool may_go_on(const struct filler *f)
+{
+	return f->n < f->max && !f->stop && f->streak < BLOCKED_STREAK;
+}
+
+// What hosts over their budget held up goes first once they may be sent to again. They are looked at seldom,
+// and never keep the others waiting.
+static void send_deferred(struct sweep *s, struct filler *f)
+{
+	if (f->now_ns < s->deferred_until_ns)
+		return;
+	for (unsigned n = s->deferred.count; n && may_go_on(f); n--)
+		work(s, chunk_pop(&s->window, &s->deferred), f);
+	if (f->streak && f->wait_ns != INT64_MAX)
+		s->deferred_until_ns = f->now_ns + f->wait_ns;
+	f->streak = 0;
+}
+
+static void nothing_due(struct sweep *s, const struct filler *f)
+{
+	int64_t until = f->wait_ns != INT64_MAX ? f->now_ns + f->wait_ns : INT64_MAX;
+	if (s->deferred.head && s->deferred_until_ns > f->now_ns && s->deferred_until_ns < until)
+		until = s->deferred_until_ns;
+	if (until != INT64_MAX)
+		s->blocked_until_ns = until;
 }
 
 // How many frames the stated rates let out now.
@@ -330,18 +341,20 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 		return 0;
 	max = stated_limit(s, max, now_ns);
 	struct filler f = {.shots = shots, .max = max, .wait_ns = INT64_MAX, .now_ns = now_ns};
-	unsigned deferred = s->deferred.count;
-	while (f.n < f.max && !f.stop) {
-		struct chunk *c = next_chunk(s, &deferred);
-		if (!c || !work(s, c, &f))
+	if (!s->current)
+		send_deferred(s, &f);
+	while (may_go_on(&f)) {
+		struct chunk *c = next_chunk(s);
+		if (!c)
 			break;
+		work(s, c, &f);
 	}
 	if (f.n) {
 		s->last_sent_ns = now_ns;
 		pace_bucket_take(&s->stated, f.n);
 		pace_bucket_take(&s->ceiling, f.n);
-	} else if (f.wait_ns != INT64_MAX) {
-		s->blocked_until_ns = now_ns + f.wait_ns;
+	} else {
+		nothing_due(s, &f);
 	}
 	window_advance(&s->window);
 	return f.n;

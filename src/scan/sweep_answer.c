@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "scan/sweep_state.h"
 
+#define EARLY_ANSWERS 64
+
 static bool position_of(const struct sweep *s, const struct sweep_reply *r, uint64_t *k)
 {
 	uint64_t index;
@@ -127,6 +129,8 @@ static void pace_answer(struct sweep *s, struct sweep_host *h, const struct spac
 		flow_forgive(sweep_net(s, &item->addr), now_ns);
 	}
 	s->blocked_until_ns = 0;
+	if (s->host_slots == 1 || h->flow.answers <= EARLY_ANSWERS)
+		s->deferred_until_ns = 0; // its rate may have grown by much
 }
 
 // An answer to a later try tells the RTT, and that the host lives.

@@ -57,6 +57,7 @@ struct sweep {
 	struct seen seen;
 	int64_t last_sent_ns;
 	int64_t blocked_until_ns;
+	int64_t deferred_until_ns; // no host of a deferred position may be sent to before
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
 	unsigned most_tries; // of any position
 	bool one_try;        // some positions got a single try: loss is known from the sample

@@ -173,6 +173,29 @@ static void test_mixed_network(void **state)
 	}
 }
 
+// A host that answers nothing, and so gets little, keeps nobody else waiting.
+static void test_silent_host_holds_up_nobody(void **state)
+{
+	(void)state;
+	struct world_host hosts[3] = {{.open_every = 3000, .rtt_us = 100},
+				      {.open_every = 0, .rtt_us = 100, .silent = true},
+				      {.open_every = 3000, .rtt_us = 100}};
+	struct world w = {.hosts = hosts,
+			  .host_count = 3,
+			  .addresses = 3,
+			  .ports = 20000,
+			  .seed = 2,
+			  .policy = world_policy()};
+	w.stop_after_ms = 500;
+	struct world_result r;
+	world_run(&w, 2000, &r);
+	assert_int_equal(r.closed + r.open_found, 40000); // all that answer had answered by then
+	w.stop_after_ms = 0;
+	world_run(&w, 2000, &r);
+	assert_int_equal(r.open_missed, 0);
+	assert_int_equal(r.silent, 20000);
+}
+
 // The bound on what was missed must hold in 95 of 100 runs, and the measured loss must be near the true one.
 static void test_bound(void **state)
 {
@@ -328,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_repeated_answers),
 		cmocka_unit_test(test_mixed_network),
+		cmocka_unit_test(test_silent_host_holds_up_nobody),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_confidence_costs_tries),
 		cmocka_unit_test(test_no_retries),

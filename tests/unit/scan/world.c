@@ -169,7 +169,8 @@ static void drive(struct run *x, struct sweep *s, int64_t frame_ns)
 	const int64_t start = NS_PER_S;
 	int64_t now = start;
 	struct sweep_shot shots[64];
-	while (!sweep_done(s, now) && now < start + 600 * NS_PER_S) {
+	int64_t end = start + (x->w->stop_after_ms ? x->w->stop_after_ms * NS_PER_MS : 600 * NS_PER_S);
+	while (!sweep_done(s, now) && now < end) {
 		sweep_look(s, now);
 		while (x->heap.n && x->heap.e[0].at_ns <= now) {
 			struct event e = heap_pop(&x->heap);
