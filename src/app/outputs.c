@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/module.h"
@@ -35,6 +36,44 @@ static int open_file(const char *path, bool *made)
 	return fd < 0 ? -errno : fd;
 }
 
+static int cannot_write(struct err_text *e, const char *path, int err)
+{
+	char safe[256];
+	text_escape(safe, sizeof(safe), path, strlen(path));
+	return err_set(e, err, "cannot write %s: %s", safe, err_name(err));
+}
+
+static int check_file(const char *path, struct err_text *e)
+{
+	struct stat st;
+	char folder[PATH_MAX];
+	if (strcmp(path, "-") == 0)
+		return 0;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return cannot_write(e, path, -EISDIR);
+	if (access(path, W_OK) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return cannot_write(e, path, -errno);
+	snprintf(folder, sizeof(folder), "%s", path);
+	char *slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = '\0';
+	return access(slash ? folder : ".", W_OK) ? cannot_write(e, path, -errno) : 0;
+}
+
+int outputs_check(const struct settings *s, struct err_text *e)
+{
+	int r = 0;
+	for (int f = 0; f < OUTPUT_FORMATS && !r; f++) {
+		char text[PATH_MAX];
+		const char *path = options_output_file(&s->output, (enum output_format)f, text, sizeof(text));
+		if (path)
+			r = check_file(path, e);
+	}
+	return r;
+}
+
 static int add(struct outputs *o, enum output_format f, const char *path, struct err_text *e)
 {
 	size_t i = o->count;
@@ -46,7 +85,7 @@ static int add(struct outputs *o, enum output_format f, const char *path, struct
 	bool standard = strcmp(path, "-") == 0;
 	int fd = standard ? 1 : open_file(path, &o->made[i]);
 	if (fd < 0)
-		return err_set(e, fd, "cannot write %s: %s", safe, err_name(fd));
+		return cannot_write(e, path, fd);
 	snprintf(o->paths[i], sizeof(o->paths[i]), "%s", standard ? "standard output" : safe);
 	o->fds[i] = fd;
 	o->ops[i] = ops;

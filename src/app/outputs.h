@@ -46,6 +46,9 @@ struct outputs_config {
 // Is there a report that tells whole hosts?
 bool outputs_want_hosts(const struct settings *s);
 
+// Looks whether the files can be written, without making or opening any: before the network is touched.
+int outputs_check(const struct settings *s, struct err_text *e) MUST_CHECK;
+
 // Opens (and truncates) every file before anything is sent, so that a report that cannot be written costs no
 // scan. When one cannot be opened, none was touched.
 int outputs_open_files(struct outputs *o, const struct settings *s, struct err_text *e) MUST_CHECK;

@@ -313,8 +313,10 @@ size_t body_list(struct host_body *b, const struct body_rules *rules, struct por
 			counts[k++] =
 				(struct state_count){t->proto, t->state, t->reason, t->count - listed[i]};
 	}
-	qsort(out, n, sizeof(*out), port_order);
-	qsort(counts, k, sizeof(*counts), count_order);
+	if (n > 1)
+		qsort(out, n, sizeof(*out), port_order);
+	if (k > 1)
+		qsort(counts, k, sizeof(*counts), count_order);
 	*count_count = k;
 	return n;
 }

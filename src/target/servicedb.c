@@ -222,7 +222,8 @@ static void keep_first(struct reader *r)
 
 	if (r->count == 0)
 		return;
-	qsort(r->entries, r->count, sizeof(*r->entries), compare_keys);
+	if (r->count)
+		qsort(r->entries, r->count, sizeof(*r->entries), compare_keys);
 	for (size_t i = 1; i < r->count; i++) {
 		if (r->entries[i].key != r->entries[kept].key)
 			r->entries[++kept] = r->entries[i];

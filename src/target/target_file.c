@@ -56,6 +56,8 @@ int target_read_text(const char *path, const char *text, size_t len,
 		     struct err_text *e)
 {
 	struct target_reader r = {path, 1, each, ctx};
+	if (len == 0) // there may be no text at all
+		return 0;
 	const char *end = text + len;
 
 	for (const char *at = text; at < end;) {

@@ -12,6 +12,8 @@ import pytest
 from support import PRTIP
 from witness import Witness, is_question
 
+pytestmark = pytest.mark.asan
+
 W = "198.18.11.2"  # the host web
 USAGE, FAILED = 2, 1
 
@@ -192,7 +194,7 @@ CANNOT = [
     (["-oX", "{missing}/x", W], ["{missing}/x", "No such file"]),
     (["-oN", "{directory}", W], ["{directory}", "directory"]),
     (["-oA", "{missing}/x", W], ["{missing}/x.nmap"]),
-    (["-oJ", "/proc/nothing", W], ["/proc/nothing"]),
+    (["-oJ", "{good}/x", W], ["{good}/x", "Not a directory"]),
     (["-oG", "{out}" + "x" * 300, W], ["File name too long"]),
 ]
 
@@ -339,6 +341,15 @@ def test_standard_input(lab, witness, text, status, words):
 def test_closed_standard_input(lab, witness):
     done = lab.run("sh", "-c", 'exec "$@" <&-', "sh", PRTIP, "-iL", "-")
     check(done, USAGE, ["-iL", "Bad file descriptor"])
+
+
+def test_an_empty_table_of_services_names_nothing(lab, tmp_path):
+    (tmp_path / "empty").write_text("# nothing\n\n")
+    done = lab.prtip("-n", "-Pn", "--servicedb", tmp_path / "empty", "-p80", W)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "80/tcp open  unknown" in done.stdout
+    done = lab.prtip("--servicedb", tmp_path / "empty", "-p", "http", W)
+    check(done, USAGE, ["http"])
 
 
 # ---- names
