@@ -13,7 +13,8 @@
 struct discovery {
 	struct scan *scan;
 	const struct addrset *set;
-	uint8_t *up; // a bit per address index of the set
+	uint8_t *up;   // a bit per address index of the set
+	uint64_t left; // addresses that are not up yet
 	struct live *live;
 	bool mac_known;
 	uint8_t mac[6];
@@ -91,6 +92,7 @@ static void on_record(void *ctx, const struct record *r, uint64_t index)
 	if (!means_up(r) || (d->up[index / 8] >> (index % 8) & 1))
 		return;
 	d->up[index / 8] |= (uint8_t)(1u << (index % 8));
+	d->left--;
 	if (mine && frame_io_has(d->scan->frames, PATH_AFPACKET)) {
 		int r2 = paths_learn(frame_io_paths(d->scan->frames), &r->addr, d->mac);
 		if (r2)
@@ -105,6 +107,12 @@ static bool on_skip(void *ctx, uint64_t index)
 {
 	const struct discovery *d = ctx;
 	return d->up[index / 8] >> (index % 8) & 1;
+}
+
+static bool on_finished(void *ctx)
+{
+	const struct discovery *d = ctx;
+	return d->left == 0;
 }
 
 static unsigned slots_for(bool on_link, bool raw, bool v4, bool v6, struct space_slot slots[8])
@@ -150,7 +158,7 @@ static int sweep_set(struct scan *s, const struct addrset *set, bool on_link, bo
 		return 0;
 	bool v4 = addr_is_v4(&addrset_ranges(set)[0].first);
 	struct space_slot slots[8];
-	struct discovery d = {.scan = s, .set = set, .live = live, .up = calloc(n / 8 + 1, 1)};
+	struct discovery d = {.scan = s, .set = set, .live = live, .left = n, .up = calloc(n / 8 + 1, 1)};
 	if (!d.up)
 		return err_set(e, -ENOMEM, "out of memory in host discovery");
 	struct sweep_job job = {
@@ -158,7 +166,11 @@ static int sweep_set(struct scan *s, const struct addrset *set, bool on_link, bo
 		.slots = slots,
 		.slot_count = slots_for(on_link, raw, v4, !v4, slots),
 		.policy = discovery_policy(s, !raw),
-		.events = {.ctx = &d, .record = on_record, .skip = on_skip},
+		// Connections must end before the next sweep uses their numbers; frames need not.
+		.events = {.ctx = &d,
+			   .record = on_record,
+			   .skip = on_skip,
+			   .finished = raw ? on_finished : NULL},
 		.discovery = true,
 		.connect = !raw,
 		.mac = on_mac,

@@ -277,6 +277,8 @@ static int64_t cool_down_end(const struct sweep *s)
 
 bool sweep_done(const struct sweep *s, int64_t now_ns)
 {
+	if (s->events.finished && s->events.finished(s->events.ctx))
+		return true;
 	return window_finished(&s->window) && now_ns >= cool_down_end(s);
 }
 
