@@ -26,6 +26,7 @@ struct open_transport {
 	int fds[4];
 	struct outbox out;
 	uint64_t dropped;
+	bool used; // something was sent through it: its answers are looked for
 };
 
 struct frame_io {
@@ -229,6 +230,7 @@ static void queue_shot(struct frame_io *io, const struct sweep_shot *shot)
 		return;
 	}
 	struct open_transport *t = &io->t[io->hops[hop].transport];
+	t->used = true;
 	struct frame_desc *d = &t->out.d[t->out.n++];
 	*d = (struct frame_desc){
 		.dst_hi = dst->hi,
@@ -327,7 +329,7 @@ static int drain_all(struct frame_io *io, const struct frame_sweep *fs, unsigned
 	bool caught_up = true;
 	sweep_look(fs->sweep, before);
 	for (int i = 0; i < PATH_TRANSPORTS; i++) {
-		if (!io->t[i].f || !(which >> i & 1))
+		if (!io->t[i].used || !(which >> i & 1))
 			continue;
 		int n = drain(io, &io->t[i], fs);
 		if (n < 0)
@@ -366,7 +368,7 @@ static int wait_for_news(struct frame_io *io, const struct frame_sweep *fs, int6
 	}
 	int fds[PATH_TRANSPORTS];
 	for (int i = 0; i < PATH_TRANSPORTS; i++)
-		fds[i] = io->t[i].f ? io->t[i].ops->fd(io->t[i].f) : -1;
+		fds[i] = io->t[i].used ? io->t[i].ops->fd(io->t[i].f) : -1;
 	unsigned ready = loop_wait(&io->loop, fds, PATH_TRANSPORTS, sweep_wait_ns(fs->sweep, now_ns));
 	if (ready >> PATH_TRANSPORTS & 1)
 		(void)loop_tick(&io->loop, sweep_counters(fs->sweep), now_ns, true);

@@ -42,7 +42,10 @@ static void choose(const struct scan *s, bool *rawip, bool *afpacket)
 	bool link = v->on_link > SMALL_LINK || (v->on_link > 1 && paced(s));
 	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP &&
 		    (s->cfg.engine == ENGINE_AFPACKET || big || link);
-	*rawip = s->cfg.engine != ENGINE_AFPACKET && (v->other || !*afpacket || v->addresses > SMALL_LINK);
+	// Beside packet sockets only for what they cannot reach, and for on-link hosts of a blind scan, which
+	// nobody resolves.
+	bool blind_link = s->cfg.skip_discovery && v->addresses > BLOCK && v->on_link;
+	*rawip = s->cfg.engine != ENGINE_AFPACKET && (v->other || !*afpacket || blind_link);
 }
 
 static int open_frames(struct scan *s, struct err_text *e)
