@@ -131,11 +131,10 @@ static void on_connection(void *ctx, const struct addr *to, uint16_t port, const
 		v4 ? "" : "[", text, v4 ? "" : "]", port, outcome ? outcome : "...");
 }
 
-// The first one says how the program ends; a second one stays where the writers see it.
 static void take_signal(struct report *r)
 {
 	if (r->signals && !r->signal)
-		r->signal = signals_next(r->signals);
+		r->signal = signals_asked(r->signals);
 }
 
 static int on_tick(void *ctx, const struct scan_counters *c, int64_t now_ns)

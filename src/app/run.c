@@ -213,7 +213,6 @@ static void warn_of_tracking(struct run *r)
 static int prepare(struct run *r, int argc, char *const argv[], struct err_text *e)
 {
 	struct plan_resolver resolver = {.ctx = r, .resolve = resolve};
-	r->info.start_wall_ns = clock_wall_ns(); // hosts count their times from here
 	int err = plan_build(&r->plan, r->s, &resolver, &r->log, e);
 	if (!err)
 		err = plan_check_safety(&r->plan, r->s, &r->log, e);
@@ -224,7 +223,9 @@ static int prepare(struct run *r, int argc, char *const argv[], struct err_text 
 		return 0;
 	r->info.start_wall_ns = clock_wall_ns(); // asking for neighbours is a part of the scan
 	r->report.start_ns = clock_mono_ns();
-	err = open_names(r, e);
+	err = outputs_check(r->s, e);
+	if (!err)
+		err = open_names(r, e);
 	r->report.settings = r->s;
 	r->report.plan = &r->plan;
 	r->report.out = &r->out;

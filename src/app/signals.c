@@ -61,18 +61,21 @@ int signals_open(struct signals *s, struct err_text *e)
 	return 0;
 }
 
-int signals_next(struct signals *s)
+int signals_asked(const struct signals *s)
 {
-	struct signalfd_siginfo info;
-	if (read(s->fd, &info, sizeof(info)) != sizeof(info))
+	sigset_t pending;
+	if (sigpending(&pending))
 		return 0;
-	s->last = (int)info.ssi_signo;
-	return s->last;
+	for (unsigned i = 0; i < STOPS; i++)
+		if (sigismember(&s->stops, stops[i]) && sigismember(&pending, stops[i]))
+			return stops[i];
+	return 0;
 }
 
 void signals_close(struct signals *s)
 {
-	while (signals_next(s))
+	struct signalfd_siginfo info;
+	while (read(s->fd, &info, sizeof(info)) == sizeof(info))
 		; // they must not strike when unblocked
 	close(s->fd);
 	s->fd = -1;

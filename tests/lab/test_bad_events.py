@@ -241,9 +241,10 @@ def test_signal_while_names_are_awaited(lab, tmp_path):
     check_all(tmp_path / "x")
 
 
-def test_signal_while_nobody_reads(lab, tmp_path):
+@pytest.mark.parametrize("ports", ["22,80,443", "22,80,400-500"])  # the second many enough for a writing thread
+def test_signal_while_nobody_reads(lab, tmp_path, ports):
     """A pipe that is full and a reader that sleeps."""
-    with started(lab, "-n", "-p22,80,443", "-oJ", "-", "-oX", tmp_path / "x.xml", MANY) as p:
+    with started(lab, "-n", "-p", ports, "--all-states", "-oJ", "-", "-oX", tmp_path / "x.xml", MANY) as p:
         time.sleep(1.5)
         assert p.poll() is None
         p.send_signal(signal.SIGINT)
@@ -251,6 +252,14 @@ def test_signal_while_nobody_reads(lab, tmp_path):
         json_lines(p.stdout.read())
         assert "interrupted" in p.stderr.read()
     check_xml(tmp_path / "x.xml")
+
+
+def test_stopped_reader_gets_everything_if_it_goes_on(lab, tmp_path):
+    with started(lab, "-n", "-p22,80,443", "-oJ", "-", MANY) as p:
+        time.sleep(1.5)
+        p.send_signal(signal.SIGINT)
+        time.sleep(0.4)
+        assert check_jsonl(p.stdout.read())[-1]["exit_status"] == p.wait(2) == 130
 
 
 def test_ignored_hangup(lab):
