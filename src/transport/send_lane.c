@@ -243,13 +243,25 @@ static int emit(struct send_lane *l, int fd, struct mmsghdr *m, unsigned n)
 	return 0;
 }
 
+static void reverse(struct mmsghdr *m, unsigned n)
+{
+	for (unsigned i = 0; i < n / 2; i++) {
+		struct mmsghdr other = m[i];
+		m[i] = m[n - 1 - i];
+		m[n - 1 - i] = other;
+	}
+}
+
 int send_lane_flush(struct send_lane *l)
 {
 	unsigned front = l->front, back = l->back;
+	struct mmsghdr *last = l->msgs + l->room - back;
 	stamp_all(l);
 	l->front = l->back = 0;
 	int rc = front ? emit(l, l->cfg.fd_v4, l->msgs, front) : 0;
-	int rc6 = back ? emit(l, l->cfg.fd_v6, l->msgs + l->room - back, back) : 0;
+	reverse(last, back); // filled from the back, but they leave in the order in which they came
+	int rc6 = back ? emit(l, l->cfg.fd_v6, last, back) : 0;
+	reverse(last, back); // each message belongs to its slot
 	return rc ? rc : rc6;
 }
 

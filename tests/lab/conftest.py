@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+import wire
 from support import Lab
 
 ROOT_NEEDED = "needs root (network namespaces): sudo /usr/bin/python3 -m pytest tests/lab"
@@ -35,6 +36,15 @@ def pytest_terminal_summary(terminalreporter):
 @pytest.fixture(scope="session")
 def lab():
     it = Lab.up(f"t-{secrets.token_hex(4)}")
+    yield it
+    it.down()
+
+
+@pytest.fixture(scope="session")
+def wire_lab():
+    """A lab with more addresses and rules than lab.toml says, for the tests that look at the scanner's packets."""
+    it = Lab.up(f"t-{secrets.token_hex(4)}")
+    wire.prepare(it)
     yield it
     it.down()
 

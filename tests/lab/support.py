@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -102,8 +103,8 @@ class Lab:
             pytest.skip(f"{PRTIP} is not built")
         return self.run(PRTIP, *arguments, **options)
 
-    def capture(self, iface="eth0", host="scanner", filter=""):
-        return Capture(self, iface, host, filter)
+    def capture(self, iface="eth0", host="scanner", filter="", buffer_kib=131072):
+        return Capture(self, iface, host, filter, buffer_kib)
 
 
 @dataclasses.dataclass
@@ -169,16 +170,16 @@ class Capture:
     for packet in seen.packets: …
     """
 
-    def __init__(self, lab, iface, host, filter):
+    def __init__(self, lab, iface, host, filter, buffer_kib):
         need("tcpdump", "tshark")
-        self.lab, self.iface, self.where, self.filter = lab, iface, host, filter
+        self.lab, self.iface, self.where, self.filter, self.buffer_kib = lab, iface, host, filter, buffer_kib
         self.directory = tempfile.TemporaryDirectory(prefix="prtip-capture-")
         self.path = pathlib.Path(self.directory.name) / "capture.pcap"
         self.dropped = None
         self._packets = None
 
     def __enter__(self):
-        command = ["tcpdump", "-i", self.iface, "-w", self.path, "-Z", "root", "-n", "-s", "160", "-B", "131072", "-U",
+        command = ["tcpdump", "-i", self.iface, "-w", self.path, "-Z", "root", "-n", "-s", "160", "-B", str(self.buffer_kib), "-U",
                    "--immediate-mode", *([self.filter] if self.filter else [])]
         self.process = self.lab.popen(*command, host=self.where, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
@@ -186,8 +187,28 @@ class Capture:
                 return self
         raise AssertionError(f"tcpdump did not start: {self.process.wait()}")
 
+    def _counts(self):
+        """What tcpdump has written, and what has passed its filter."""
+        self.process.send_signal(signal.SIGUSR1)
+        for line in self.process.stderr:
+            counts = re.search(r"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped", line)
+            if counts:
+                captured, received, dropped = map(int, counts.groups())
+                return captured + dropped, received
+        return 0, 0
+
     def __exit__(self, *_):
         time.sleep(0.1)
+        # On a busy machine tcpdump is behind, and what it has not read when it ends is lost. (On loopback it leaves
+        # out half of what passed the filter, so it is enough that nothing more comes.)
+        before, idle = None, 0
+        while idle < 10:
+            captured, received = self._counts()
+            if captured >= received:
+                break
+            idle = idle + 1 if captured == before else 0
+            before = captured
+            time.sleep(0.05)
         self.process.send_signal(signal.SIGINT)
         try:
             _, err = self.process.communicate(timeout=10)
