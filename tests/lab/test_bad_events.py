@@ -507,3 +507,46 @@ def test_connection_tracking_is_told(lab, tmp_path):
         assert (room >= 17 * 65535) != ("nf_conntrack_max" in line), line
     finally:
         lab.run("nft", "delete table inet tracked", check=True)
+
+
+# ---- hostile name servers
+
+@pytest.fixture(scope="module")
+def lying_names(lab):
+    address = lab.host("redis").v4
+    server = lab.popen(sys.executable, ROOT / "tests/lab/hostile_dns.py", address, host="redis", stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "ready\n"
+    yield address
+    server.kill()
+    server.communicate()
+
+
+@pytest.mark.parametrize("asked, status, words", [
+    ("reserved", 2, ["224.0.0.9", "--allow-reserved"]),
+    ("this", 2, ["0.0.0.0", "--allow-reserved"]),
+    ("nothing", 2, ["no address"]),
+    ("loop", None, []), ("pointer", None, []), ("short", None, []), ("rubbish", None, []), ("empty", None, []),
+    ("otherid", None, []), ("otherquestion", None, []), ("refused", None, []), ("silent", None, []), ("count", None, []),
+])
+def test_lies_about_addresses(lab, lying_names, asked, status, words):
+    """One line and nothing scanned: no answer that is not whole, or not to our question, is believed."""
+    done = lab.prtip("-n", "-p80", "--dns-servers", lying_names, f"{asked}.evil", timeout=10)
+    assert done.returncode in ((1, 2) if status is None else (status,)), (done.returncode, done.stdout, done.stderr)
+    one_line(done.stderr, *words)
+    assert done.stdout == "" and "198.18.22.2" not in done.stderr
+
+
+def test_one_address_many_times(lab, lying_names):
+    done = lab.prtip("-n", "-p80", "--resolve-all", "--dns-servers", lying_names, "many.evil", "-oJ", "-")
+    assert done.returncode == 0 and open_ports(check_jsonl(done.stdout)) == {(QUIET, 80)}
+
+
+def test_names_that_a_terminal_or_a_parser_trips_over(lab, lying_names, tmp_path):
+    """They may be left out or escaped; the other host has its odd but harmless name."""
+    done = lab.prtip("-R", "-v", "-p22,80", "--dns-servers", lying_names, "-oA", tmp_path / "x", W, "198.18.12.2", errors="strict")
+    assert done.returncode == 0 and done.stderr == ""
+    check_all(tmp_path / "x")
+    for text in [done.stdout, *((tmp_path / "x").with_suffix(s).read_text() for s in (".nmap", ".gnmap", ".jsonl", ".xml"))]:
+        assert "odd_name.example" in text
+        assert all(c.isprintable() or c in "\n\t" for c in text), repr(text)
+        assert "<script" not in text
