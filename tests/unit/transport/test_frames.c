@@ -24,7 +24,9 @@
 
 #define OPEN_PORT 443
 #define PROBES    40 // of each family
-#define ERRORS    3  // a kernel tells of an unreachable network but about five times in a row
+#define ERRORS    3
+#define ROUNDS    6
+#define ROUND_NS  (1500 * NS_PER_MS)
 
 enum { HOP_V4, HOP_V6, HOP_LO4, HOP_LO6, HOP_LINK6, HOPS };
 
@@ -36,19 +38,20 @@ struct bench {
 	frame_stamp stamps[4 * PROBES];
 	frame_stamp *stamp_table;
 	struct frames_config cfg;
-	unsigned traced[2];
+	unsigned traced[2], sent;
 };
 
 struct target {
 	struct addr dst;
 	uint32_t hop;
 	uint8_t technique;
-	bool v6;
+	bool v6, unreachable;
 };
 
 // What came back for a target's probes.
 struct tally {
-	unsigned open, closed, filtered, alive, wrong_time;
+	bool answered[PROBES];
+	unsigned answers, open, closed, wrong_time;
 	uint8_t ttl;
 	uint32_t ifindex;
 };
@@ -122,6 +125,8 @@ static void desc_make(const struct bench *b, const struct target *t, unsigned i,
 	probe_get(t->technique)->aim(&b->env, &t->dst, (uint16_t)(OPEN_PORT + i), 1, d);
 }
 
+// Counts the first answer of the wanted state for each probe (an error of our own kernel, which could not
+// resolve the neighbour yet, is none).
 static void reply_count(const struct bench *b, const struct target *t, const struct frame_reply *r,
 			struct tally *out)
 {
@@ -130,31 +135,26 @@ static void reply_count(const struct bench *b, const struct target *t, const str
 	assert_int_equal(packet_parse(r->data, r->len, r->ethertype, &v), 0);
 	if (probe_classify(&b->env, 1U << t->technique, &v, &a) != PROBE_ANSWER)
 		return;
+	unsigned i = a.port >= OPEN_PORT ? a.port - OPEN_PORT : 0;
+	if (i >= PROBES || out->answered[i] || (a.state == STATE_FILTERED) != t->unreachable)
+		return;
 	assert_int_equal(a.target.lo, t->dst.lo);
+	out->answered[i] = true;
+	out->answers++;
 	out->open += a.state == STATE_OPEN;
 	out->closed += a.state == STATE_CLOSED;
-	out->filtered += a.state == STATE_FILTERED;
-	out->alive++;
 	out->ttl = a.ttl;
 	out->ifindex = r->ifindex;
-	uint32_t sent = b->stamps[a.port >= OPEN_PORT ? a.port - OPEN_PORT : 0];
-	if (sent == 0 || (uint32_t)(r->time_ns / NS_PER_US) - sent > 20000000)
+	if (b->stamps[i] == 0 || (uint32_t)(r->time_ns / NS_PER_US) - b->stamps[i] > 20000000)
 		out->wrong_time++;
 }
 
-// Sends `n` probes to the target (ports from OPEN_PORT on) and collects what comes back.
-static void exchange(struct bench *b, const struct frames_ops *ops, struct frames *f, const struct target *t,
-		     unsigned n, struct tally *out)
+static void answers_await(const struct bench *b, const struct frames_ops *ops, struct frames *f,
+			  const struct target *t, unsigned n, struct tally *out)
 {
-	struct frame_desc d[PROBES];
 	struct frame_reply r[16];
-	memset(out, 0, sizeof(*out));
-	for (unsigned i = 0; i < n; i++)
-		desc_make(b, t, i, &d[i]);
-	for (unsigned done = 0, taken; done < n; done += taken)
-		assert_int_equal(ops->send(f, d + done, n - done, &taken), 0);
-	int64_t end = clock_mono_ns() + 10 * NS_PER_S;
-	while (out->alive < n && clock_mono_ns() < end) {
+	int64_t end = clock_mono_ns() + ROUND_NS;
+	while (out->answers < n && clock_mono_ns() < end) {
 		struct pollfd p = {.fd = ops->fd(f), .events = POLLIN};
 		poll(&p, 1, 100);
 		int got = ops->recv(f, r, 16);
@@ -162,8 +162,31 @@ static void exchange(struct bench *b, const struct frames_ops *ops, struct frame
 		for (int i = 0; i < got; i++)
 			reply_count(b, t, &r[i], out);
 	}
-	while (!ops->idle(f)) // the last answers may be here before the thread has counted its frames
-		assert_true(clock_mono_ns() < end);
+}
+
+// Sends `n` probes to the target (ports from OPEN_PORT on) and collects what comes back. Like a scan it sends
+// again what stays silent: kernels limit their errors and lose packets while they resolve a neighbour.
+static void exchange(struct bench *b, const struct frames_ops *ops, struct frames *f, const struct target *t,
+		     unsigned n, struct tally *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (int round = 0; round < ROUNDS && out->answers < n; round++) {
+		struct frame_desc d[PROBES];
+		unsigned count = 0;
+		for (unsigned i = 0; i < n; i++)
+			if (!out->answered[i])
+				desc_make(b, t, i, &d[count++]);
+		for (unsigned done = 0, taken; done < count; done += taken)
+			assert_int_equal(ops->send(f, d + done, count - done, &taken), 0);
+		b->sent += count;
+		answers_await(b, ops, f, t, n, out);
+	}
+	for (int64_t end = clock_mono_ns() + 10 * NS_PER_S; !ops->idle(f);)
+		assert_true(clock_mono_ns() <
+			    end); // the last answers may be here before a thread has counted
+	if (out->answers != n || out->wrong_time)
+		fail_msg("%s, hop %u: %u of %u answers, %u wrong times", ops->name, t->hop, out->answers, n,
+			 out->wrong_time);
 }
 
 static int listener(int family)
@@ -222,8 +245,9 @@ static const struct target lo4 = {{.lo = 0xffff7f000001}, HOP_LO4, TECHNIQUE_TCP
 static const struct target lo6 = {{.lo = 1}, HOP_LO6, TECHNIQUE_TCP_SYN, true};
 static const struct target ping4 = {{.lo = 0xffffc6120002}, HOP_V4, TECHNIQUE_ICMP_ECHO, false};
 static const struct target ping6 = {{.hi = 0x20010db800000000, .lo = 2}, HOP_V6, TECHNIQUE_ICMP_ECHO, true};
-static const struct target beyond4 = {{.lo = 0xffffc6124d01}, HOP_V4, TECHNIQUE_TCP_SYN, false};
-static const struct target beyond6 = {{.hi = 0x20010db800770000, .lo = 1}, HOP_V6, TECHNIQUE_TCP_SYN, true};
+static const struct target beyond4 = {{.lo = 0xffffc6124d01}, HOP_V4, TECHNIQUE_TCP_SYN, false, true};
+static const struct target beyond6 = {
+	{.hi = 0x20010db800770000, .lo = 1}, HOP_V6, TECHNIQUE_TCP_SYN, true, true};
 static const struct target forbidden4 = {{.lo = 0xffffc6124201}, HOP_V4, TECHNIQUE_TCP_SYN, false};
 static const struct target arp4 = {{.lo = 0xffffc6120002}, HOP_V4, TECHNIQUE_ARP, false};
 static const struct target ndp6 = {{.hi = 0x20010db800000000, .lo = 2}, HOP_V6, TECHNIQUE_NDP, true};
@@ -250,24 +274,11 @@ static void check_ports(struct bench *b, const struct frames_ops *ops, struct fr
 {
 	struct tally got;
 	exchange(b, ops, f, t, PROBES, &got);
-	if (got.open != 1 || got.closed != PROBES - 1 || got.wrong_time)
-		fail_msg("%s, hop %u: %u open, %u closed, %u wrong times", ops->name, t->hop, got.open,
-			 got.closed, got.wrong_time);
+	assert_int_equal(got.open, 1);
+	assert_int_equal(got.closed, PROBES - 1);
 	assert_int_equal(got.ttl, 64);
 	if (t->hop != HOP_LO4 && t->hop != HOP_LO6 && (t->v6 || ops == &frames_afpacket))
 		assert_int_equal(got.ifindex, b->hops[t->hop].ifindex);
-}
-
-static void check_errors(struct bench *b, const struct frames_ops *ops, struct frames *f,
-			 const struct target *t)
-{
-	struct tally got;
-	// One first: a new kernel's limit may refuse when two processors ask for its first credit at once.
-	exchange(b, ops, f, t, 1, &got);
-	assert_int_equal(got.filtered, 1);
-	exchange(b, ops, f, t, ERRORS, &got);
-	if (got.filtered != ERRORS || got.wrong_time)
-		fail_msg("%s, hop %u: %u unreachable", ops->name, t->hop, got.filtered);
 }
 
 static void run_variant(const struct variant *v)
@@ -295,29 +306,25 @@ static void run_variant(const struct variant *v)
 	check_ports(&b, ops, f, &far6);
 	check_ports(&b, ops, f, &link6);
 	exchange(&b, ops, f, &ping4, 1, &got);
-	assert_int_equal(got.alive, 1);
 	exchange(&b, ops, f, &ping6, 1, &got);
-	assert_int_equal(got.alive, 1);
 	if (packet) {
 		exchange(&b, ops, f, &arp4, 1, &got);
-		assert_int_equal(got.alive, 1);
 		exchange(&b, ops, f, &ndp6, 1, &got);
-		assert_int_equal(got.alive, 1);
 	} else {
 		check_ports(&b, ops, f, &lo4);
 		check_ports(&b, ops, f, &lo6);
 	}
-	check_errors(&b, ops, f, &beyond4);
-	check_errors(&b, ops, f, &beyond6);
+	exchange(&b, ops, f, &beyond4, ERRORS, &got);
+	exchange(&b, ops, f, &beyond6, ERRORS, &got);
 	struct frames_stats s;
 	ops->stats(f, &s);
-	unsigned sent = (packet ? 3 : 5) * PROBES + (packet ? 4 : 2) + 2 * (ERRORS + 1);
-	assert_int_equal(s.handed, sent);
+	assert_true(b.sent >= (packet ? 3U : 5U) * PROBES + (packet ? 4 : 2) + 2 * ERRORS);
+	assert_int_equal(s.handed, b.sent);
 	assert_int_equal(s.not_taken, 0);
 	assert_int_equal(s.dropped, 0);
-	assert_true(s.received >= sent && s.syscalls >= 3 && s.syscalls <= sent);
+	assert_true(s.received > 3 * PROBES && s.syscalls >= 3 && s.syscalls <= b.sent);
 	if (v->trace)
-		assert_int_equal(b.traced[1], sent);
+		assert_int_equal(b.traced[1], b.sent);
 	assert_int_equal(ops->close(f), 0);
 }
 
