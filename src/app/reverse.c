@@ -8,7 +8,8 @@
 
 struct found {
 	struct addr addr;
-	char *name; // NULL: not known yet, or handed over
+	char *name;        // NULL: not known yet, or handed over
+	size_t next_ready; // of those that are known and not handed over: index + 1, 0 at the end
 };
 
 struct reverse {
@@ -16,6 +17,7 @@ struct reverse {
 	struct names *names;
 	struct found *found;
 	size_t count, cap;
+	size_t ready; // first of a list, index + 1
 	unsigned limit;
 };
 
@@ -26,7 +28,12 @@ static void on_done(void *ctx, const struct names_result *res)
 		return;
 	char text[NAMES_TEXT_MAX];
 	names_escape(text, sizeof(text), res->ptrs[0]);
-	r->found[res->token].name = strdup(text);
+	struct found *f = &r->found[res->token];
+	f->name = strdup(text);
+	if (!f->name)
+		return;
+	f->next_ready = r->ready;
+	r->ready = (size_t)res->token + 1;
 }
 
 int reverse_open(struct reverse **out, const struct names_ops *ops, const char *servers, unsigned limit,
@@ -108,11 +115,11 @@ void reverse_wait(struct reverse *r, int stop_fd)
 void reverse_deliver(struct reverse *r, void (*name)(void *ctx, const struct addr *a, const char *text),
 		     void *ctx)
 {
-	for (size_t i = 0; i < r->count; i++) {
-		if (!r->found[i].name)
-			continue;
-		name(ctx, &r->found[i].addr, r->found[i].name);
-		free(r->found[i].name);
-		r->found[i].name = NULL;
+	while (r->ready) {
+		struct found *f = &r->found[r->ready - 1];
+		r->ready = f->next_ready;
+		name(ctx, &f->addr, f->name);
+		free(f->name);
+		f->name = NULL;
 	}
 }

@@ -10,6 +10,7 @@
 
 #include "app/conntrack.h"
 #include "app/dry_run.h"
+#include "app/list.h"
 #include "app/module.h"
 #include "app/outputs.h"
 #include "app/plan.h"
@@ -23,7 +24,6 @@
 #define REVERSE_HOSTS   256    // above, reverse names only with -R
 #define JSON_HOSTS      4096   // above, JSON Lines alone carries no per-host lines
 #define SILENT_HOSTS    65536  // above, silent ports are counted, not listed
-#define LIST_TICK       1024   // -sL: addresses between two looks at what else happens
 #define THREADED_PROBES 100000 // from here the reports get a thread of their own
 
 struct run {
@@ -114,7 +114,7 @@ static u128 probes(const struct run *r)
 static int open_hosts(struct run *r, struct err_text *e)
 {
 	u128 addresses = addrset_count(r->plan.targets);
-	if (!outputs_want_hosts(r->s) && addresses > JSON_HOSTS)
+	if (!outputs_want_hosts(r->s) && addresses > JSON_HOSTS && !r->s->scan.list_only)
 		return 0;
 	struct hosts_config hc = {
 		.ports = {[PROTO_TCP] = r->config.shards > 1 || r->config.max_probes
@@ -247,25 +247,6 @@ static int prepare(struct run *r, int argc, char *const argv[], struct err_text 
 	return err;
 }
 
-static int list_targets(struct run *r)
-{
-	u128 n = addrset_count(r->plan.targets);
-	for (u128 i = 0; i < n; i++) {
-		struct addr a;
-		if (i % LIST_TICK == 0 && r->hooks.tick(&r->report, &r->sum.c, clock_mono_ns()))
-			return ERR_INTERRUPTED;
-		addrset_at(r->plan.targets, i, &a);
-		(void)hosts_down(r->report.hosts, &a, REASON_USER_SET);
-		const char *name = plan_asked_name(&r->plan, &a);
-		if (name)
-			(void)hosts_name(r->report.hosts, &a, name, NULL);
-		if (r->report.names)
-			reverse_ask(r->report.names, &a);
-	}
-	r->sum.c.hosts_total = (uint64_t)n;
-	return 0;
-}
-
 // Files, sockets and modules are open: what follows needs no rights.
 static int give_up_rights(struct run *r, struct err_text *e)
 {
@@ -295,7 +276,7 @@ static int carry_out(struct run *r, struct err_text *e)
 	}
 	start_progress(r);
 	if (r->s->scan.list_only)
-		err = list_targets(r);
+		err = list_targets(&r->report, &r->hooks, &r->sum.c);
 	else if (r->scan)
 		err = scan_run(r->scan, &r->sum, e);
 	progress_hide(&r->progress);
@@ -308,27 +289,33 @@ static bool much_not_taken(const struct run *r)
 	return r->sum.c.not_taken > r->sum.c.frames / 100;
 }
 
+static uint64_t hosts_dropped(const struct run *r)
+{
+	struct hosts_stats st = {0};
+	if (r->report.hosts)
+		hosts_stats(r->report.hosts, &st);
+	return st.dropped;
+}
+
 static int exit_status(struct run *r, int err)
 {
 	if (r->report.signal)
 		return 128 + r->report.signal;
 	if (err || r->report.write_error)
 		return EXIT_FAILED;
-	bool incomplete =
-		r->sum.c.hosts_timed_out || r->plan.unresolved || r->report.unreachable || much_not_taken(r);
+	bool incomplete = r->sum.c.hosts_timed_out || r->plan.unresolved || r->report.unreachable ||
+			  much_not_taken(r) || hosts_dropped(r);
 	return incomplete ? EXIT_INCOMPLETE : EXIT_DONE;
 }
 
 static void tell_left_out(const struct run *r)
 {
-	struct hosts_stats st = {0};
-	if (r->report.hosts)
-		hosts_stats(r->report.hosts, &st);
-	if (st.dropped)
+	uint64_t dropped = hosts_dropped(r);
+	if (dropped)
 		log_warn(&r->log,
 			 "%llu events of hosts found no room in memory: reports by host lack them, -oJ has "
 			 "all ports",
-			 (unsigned long long)st.dropped);
+			 (unsigned long long)dropped);
 	if (much_not_taken(r))
 		log_warn(&r->log,
 			 "%llu of %llu probes did not get out, as the interface is down or a filter of this "

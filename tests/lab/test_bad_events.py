@@ -339,6 +339,21 @@ if not SANITIZED:
         one_line(done.stderr, "/proc")
 
 
+def test_large_lists(lab):
+    """-sL of more than fits: every target once, and Ctrl-C is heard."""
+    for arguments in (["-oJ", "-"], []):
+        done = lab.prtip("-sL", "-n", *arguments, "198.18.0.0/15", timeout=20)
+        assert done.returncode == 0 and done.stderr == ""
+        listed = re.findall(r"\b198\.1[89]\.\d+\.\d+(?=[\"\n])", done.stdout)
+        assert len(listed) == len(set(listed)) == 131072
+    with started(lab, "-sL", "-n", "198.18.0.0/15", "2001:db8::/90") as p:
+        assert p.stdout.readline().startswith("Starting")
+        p.send_signal(signal.SIGINT)
+        status, out, err = ends(p)
+    assert status == 130 and "Interrupted." in out
+    one_line(err, "interrupted")
+
+
 # ---- the terminal
 
 class Terminal:
