@@ -38,6 +38,7 @@ struct frame_io {
 	frame_stamp *stamps;
 	struct open_transport t[PATH_TRANSPORTS];
 	struct sweep_shot shots[FRAME_BATCH_MAX];
+	unsigned shot_count; // of the last batch
 	unsigned batch;
 	int64_t next_stats_ns;
 	uint64_t unroutable;
@@ -385,8 +386,8 @@ int frame_io_run(struct frame_io *io, const struct frame_sweep *fs, struct err_t
 		if (!loop_tick(&io->loop, sweep_counters(fs->sweep), now, false))
 			return ERR_INTERRUPTED;
 		if (!queued(io)) {
-			unsigned n = sweep_next(fs->sweep, now, io->shots, io->batch);
-			for (unsigned i = 0; i < n; i++)
+			io->shot_count = sweep_next(fs->sweep, now, io->shots, io->batch);
+			for (unsigned i = 0; i < io->shot_count; i++)
 				queue_shot(io, &io->shots[i]);
 		}
 		int sent = queued(io) ? push(io) : 0;
@@ -394,6 +395,8 @@ int frame_io_run(struct frame_io *io, const struct frame_sweep *fs, struct err_t
 			r = sent;
 			break;
 		}
+		if (sent)
+			sweep_left(fs->sweep, io->shots, io->shot_count, clock_mono_ns());
 		if (!queued(io) && sweep_done(fs->sweep, now))
 			break;
 		int got = sent ? drain_all(io, fs, ~0u) : wait_for_news(io, fs, now);

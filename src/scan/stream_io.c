@@ -198,6 +198,8 @@ int stream_io_run(struct stream_io *io, struct sweep *s, struct err_text *e)
 			return ERR_INTERRUPTED;
 		unsigned sent = fill(io, s, now);
 		unsigned got = collect(io, s);
+		if (sent)
+			sweep_left(s, io->shots, io->n, clock_mono_ns());
 		if (io->shortage)
 			return err_set(e, -io->shortage, "no connection can be made: %s",
 				       err_name(io->shortage));

@@ -360,6 +360,13 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 	return f.n;
 }
 
+void sweep_left(struct sweep *s, const struct sweep_shot *shots, unsigned n, int64_t now_ns)
+{
+	s->last_sent_ns = now_ns;
+	for (unsigned i = 0; s->policy.scan_delay_ns > 0 && i < n; i++)
+		sweep_host(s, shots[i].item.addr_index)->flow.refill_ns = now_ns;
+}
+
 int64_t sweep_last_sent_ns(const struct sweep *s)
 {
 	return s->last_sent_ns;

@@ -78,6 +78,8 @@ _Atomic uint32_t *sweep_stamps(struct sweep *s);
 
 // Fills up to max shots that may leave now. 0: nothing is due; sweep_wait_ns says how long.
 unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, unsigned max);
+// These have left by now, a little after they were handed out: --scan-delay counts from here.
+void sweep_left(struct sweep *s, const struct sweep_shot *shots, unsigned n, int64_t now_ns);
 // Nanoseconds until something is due (a frame, a timeout, the end).
 int64_t sweep_wait_ns(const struct sweep *s, int64_t now_ns);
 bool sweep_done(const struct sweep *s, int64_t now_ns);

@@ -122,6 +122,7 @@ class Running:
             self.process.kill()
             self.capture.__exit__()
         self.status = self.process.returncode
+        assert self.status not in (1, 2), self.errors
         return self.capture
 
     def stall(self, seconds):
