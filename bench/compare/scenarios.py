@@ -5,7 +5,8 @@ host's IPv4 address, {quiet6} for its IPv6 address, {prtip} for the program. Fie
 
   ours, other   the two command lines; both must find exactly the open ports there are at `where` (`other_where`)
   value         how a pair becomes a number: "faster" other / ours, "slower" ours / other,
-                "trips" (ours - other - RTT) / RTT, the round trips above the ideal
+                "trips" (ours - other - RTT) / RTT, the round trips above the ideal;
+                the other is our own scan of d0, the same way without delay
   want          the number asked for
   once          the peer is so slow that it runs once, for all pairs
   limit         seconds after which the peer is broken off; its time is at least that
@@ -43,9 +44,9 @@ def beside_nmap(name, options, host, ports, want, **more):
     return Scenario(name, host, ports, "{prtip} " + line, "nmap " + line, want, **more)
 
 
-def beside_quiet(name, host, ports, want, value):
+def beside_ours(name, host, ports, want, value, other):
     line = "{prtip} -n -Pn -sS -p {ports} "
-    return Scenario(name, host, ports, line + f"{{{host}}}", line + "{quiet}", want, value, other_where="quiet")
+    return Scenario(name, host, ports, line + f"{{{host}}}", line + f"{{{other}}}", want, value, other_where=other)
 
 
 SCENARIOS = [
@@ -60,9 +61,9 @@ SCENARIOS = [
     beside_nmap("net24-100", "-sS", "198.19.7.0/24", HUNDRED, 4),
     beside_nmap("drop-65535-T4", "-sS -T4", "drop", ALL, 20, once=True, limit=300),
     beside_nmap("lossy10-65535", "-sS", "lossy10", ALL, 20, once=True, limit=200),
-    beside_quiet("rstlimit-65535", "rstlimit", ALL, 2, "slower"),
-    beside_quiet("d100-65535", "d100", ALL, 3, "trips"),
-    beside_quiet("d300-65535", "d300", ALL, 3, "trips"),
-    beside_quiet("d100-1000", "d100", THOUSAND, 3, "trips"),
-    beside_quiet("d300-1000", "d300", THOUSAND, 3, "trips"),
+    beside_ours("rstlimit-65535", "rstlimit", ALL, 2, "slower", "quiet"),
+    beside_ours("d100-65535", "d100", ALL, 3, "trips", "d0"),
+    beside_ours("d300-65535", "d300", ALL, 3, "trips", "d0"),
+    beside_ours("d100-1000", "d100", THOUSAND, 3, "trips", "d0"),
+    beside_ours("d300-1000", "d300", THOUSAND, 3, "trips", "d0"),
 ]

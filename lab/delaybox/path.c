@@ -18,12 +18,13 @@ int path_open(struct path *path, const struct fate_params *params, uint32_t slot
 		path->slots = NULL;
 		return -ENOMEM;
 	}
+	madvise(path->slots, bytes, MADV_HUGEPAGE); // a scan touches them all within a second
 	path->length = calloc(slot_count, sizeof(*path->length));
 	path->unused = calloc(slot_count, sizeof(*path->unused));
-	path->heap = calloc(slot_count, sizeof(*path->heap));
+	path->queue = calloc(slot_count, sizeof(*path->queue));
 	if (params->queue)
 		path->departs_ns = calloc(params->queue, sizeof(*path->departs_ns));
-	if (!path->length || !path->unused || !path->heap || (params->queue && !path->departs_ns))
+	if (!path->length || !path->unused || !path->queue || (params->queue && !path->departs_ns))
 		return -ENOMEM;
 	// The lowest slots are taken first and again: memory is touched only as far as packets wait.
 	for (uint32_t i = 0; i < slot_count; i++)
@@ -38,7 +39,7 @@ void path_close(struct path *path)
 		munmap(path->slots, (size_t)path->slot_count * PATH_SLOT_BYTES);
 	free(path->length);
 	free(path->unused);
-	free(path->heap);
+	free(path->queue);
 	free(path->departs_ns);
 	memset(path, 0, sizeof(*path));
 }
@@ -54,30 +55,54 @@ uint32_t path_unused(const struct path *path, uint32_t max, uint32_t slots[])
 
 static void heap_push(struct path *path, struct due due)
 {
-	uint32_t at = path->heap_count++;
+	uint32_t at = path->queue_count++;
 
-	while (at > 0 && path->heap[(at - 1) / 2].at_ns > due.at_ns) {
-		path->heap[at] = path->heap[(at - 1) / 2];
+	while (at > 0 && path->queue[(at - 1) / 2].at_ns > due.at_ns) {
+		path->queue[at] = path->queue[(at - 1) / 2];
 		at = (at - 1) / 2;
 	}
-	path->heap[at] = due;
+	path->queue[at] = due;
 }
 
 static uint32_t heap_pop(struct path *path)
 {
-	uint32_t slot = path->heap[0].slot;
-	struct due last = path->heap[--path->heap_count];
+	uint32_t slot = path->queue[0].slot;
+	struct due last = path->queue[--path->queue_count];
 	uint32_t at = 0, child;
 
-	while ((child = 2 * at + 1) < path->heap_count) {
-		if (child + 1 < path->heap_count && path->heap[child + 1].at_ns < path->heap[child].at_ns)
+	while ((child = 2 * at + 1) < path->queue_count) {
+		if (child + 1 < path->queue_count && path->queue[child + 1].at_ns < path->queue[child].at_ns)
 			child++;
-		if (path->heap[child].at_ns >= last.at_ns)
+		if (path->queue[child].at_ns >= last.at_ns)
 			break;
-		path->heap[at] = path->heap[child];
+		path->queue[at] = path->queue[child];
 		at = child;
 	}
-	path->heap[at] = last;
+	path->queue[at] = last;
+	return slot;
+}
+
+static void push(struct path *path, struct due due)
+{
+	uint32_t at = path->first + path->queue_count;
+
+	if (path->fate.params.reorder) {
+		heap_push(path, due);
+		return;
+	}
+	path->queue[at < path->slot_count ? at : at - path->slot_count] = due;
+	path->queue_count++;
+}
+
+static uint32_t pop(struct path *path)
+{
+	uint32_t slot;
+
+	if (path->fate.params.reorder)
+		return heap_pop(path);
+	slot = path->queue[path->first].slot;
+	path->first = path->first + 1 < path->slot_count ? path->first + 1 : 0;
+	path->queue_count--;
 	return slot;
 }
 
@@ -108,20 +133,19 @@ static bool admit_one(struct path *path, uint32_t slot, uint64_t now_ns)
 	uint64_t at_ns;
 
 	if (fate_loses(&path->fate, now_ns)) {
-		path->counts.lost++;
+		count_add(&path->counts.lost, 1);
 		return false;
 	}
 	at_ns = bottleneck(path, path->length[slot], now_ns);
 	if (at_ns == 0) {
-		path->counts.queue_full++;
+		count_add(&path->counts.queue_full, 1);
 		return false;
 	}
 	at_ns += fate_delay_ns(&path->fate);
-	// One nanosecond apart, so that the heap, which is not stable, keeps the order.
-	if (!path->fate.params.reorder && at_ns <= path->last_due_ns)
-		at_ns = path->last_due_ns + 1;
+	if (!path->fate.params.reorder && at_ns < path->last_due_ns)
+		at_ns = path->last_due_ns;
 	path->last_due_ns = at_ns;
-	heap_push(path, (struct due){.at_ns = at_ns, .slot = slot});
+	push(path, (struct due){.at_ns = at_ns, .slot = slot});
 	return true;
 }
 
@@ -129,20 +153,22 @@ void path_admit(struct path *path, const uint32_t slots[], const uint16_t length
 		uint64_t now_ns)
 {
 	path->unused_count -= count;
-	path->counts.came += count;
+	count_add(&path->counts.came, count);
 	for (uint32_t i = 0; i < count; i++) {
 		path->length[slots[i]] = lengths[i];
 		if (!admit_one(path, slots[i], now_ns))
 			path_release(path, &slots[i], 1);
 	}
+	atomic_store_explicit(&path->counts.under_way, path->queue_count, memory_order_relaxed);
 }
 
 uint32_t path_due(struct path *path, uint64_t now_ns, uint32_t max, uint32_t slots[])
 {
 	uint32_t count = 0;
 
-	while (count < max && path->heap_count && path->heap[0].at_ns <= now_ns)
-		slots[count++] = heap_pop(path);
+	while (count < max && path->queue_count && path_next_ns(path) <= now_ns)
+		slots[count++] = pop(path);
+	atomic_store_explicit(&path->counts.under_way, path->queue_count, memory_order_relaxed);
 	return count;
 }
 
@@ -154,5 +180,5 @@ void path_release(struct path *path, const uint32_t slots[], uint32_t count)
 
 uint64_t path_next_ns(const struct path *path)
 {
-	return path->heap_count ? path->heap[0].at_ns : UINT64_MAX;
+	return path->queue_count ? path->queue[path->first].at_ns : UINT64_MAX;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,9 +10,20 @@
 
 enum { PATH_SLOT_BYTES = 2048 };
 
+// Written by the thread that carries the packets, read by any.
 struct path_counts {
-	uint64_t came, lost, queue_full, no_slot, went, refused;
+	_Atomic uint64_t came, lost, queue_full, no_slot, went, refused;
+	_Atomic uint64_t
+		too_long; // frames that do not fit a slot: the other end leaves segmentation to its card
+	_Atomic uint64_t under_way;
 };
+
+// There is but one writer.
+static inline void count_add(_Atomic uint64_t *count, uint64_t more)
+{
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more,
+			      memory_order_relaxed);
+}
 
 struct path {
 	struct fate fate;
@@ -20,8 +32,9 @@ struct path {
 	uint16_t *length;
 	uint32_t *unused; // slots without a packet; the last is the next to take
 	uint32_t unused_count, slot_count;
-	struct due *heap; // packets under way, the first is due first
-	uint32_t heap_count;
+	struct due
+		*queue; // packets under way: a heap if they may overtake each other, else a ring from `first`
+	uint32_t queue_count, first;
 	uint64_t last_due_ns; // keeps the order
 	uint64_t free_ns;     // when the bottleneck has sent what waits for it
 	uint64_t *departs_ns; // of the last `queue` packets at the bottleneck, in turn

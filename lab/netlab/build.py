@@ -37,6 +37,8 @@ COMMON = {
 }
 ROUTER = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
 PASSIVE = {"net.ipv6.conf.default.disable_ipv6": "1"}  # the switch and the delay box have no addresses
+# Bridge netfilter, where that module is loaded, costs time and is no part of the truth.
+SWITCHING = {f"net.bridge.bridge-nf-call-{tables}?": "0" for tables in ("iptables", "ip6tables", "arptables")}
 SWITCH, BOX = "switch", "box"
 SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
 
@@ -115,6 +117,8 @@ class Builder:
                 self.fds[name] = netns.new_net()
                 host = self.lab.hosts.get(name)
                 settings = COMMON | (ROUTER if host and host.router else {}) | (host.sysctl if host else PASSIVE)
+                if name == SWITCH:
+                    settings |= SWITCHING
                 _set(settings)
         finally:
             netns.enter(home)

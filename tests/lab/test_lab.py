@@ -157,7 +157,7 @@ def test_quiet_hosts_lose_nothing(lab):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", ["d20", "d100", "d300", "dburst", "dbottle"])
+@pytest.mark.parametrize("name", ["d0", "d20", "d100", "d300", "dburst", "dbottle"])
 def test_round_trip_is_as_described(lab, name, family):
     host = lab.host(name)
     _, rtts = ping(lab, getattr(host, family), 40, 10)

@@ -1,12 +1,19 @@
-// The delay box without its interfaces: words, loss, and the queue of packets under way.
+// The delay box without its interfaces: words, loss, the queue of packets under way, and the thread that
+// carries them.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "delaybox/lane.h"
 #include "delaybox/path.h"
 #include "delaybox/words.h"
 
@@ -29,7 +36,7 @@ static void open_path(struct path *path, const char *const words[])
 }
 
 // Lets `count` packets of 60 bytes in at once; their first bytes are numbers from `first` on.
-static void send(struct path *path, uint32_t first, uint32_t count, uint64_t now_ns)
+static void enter(struct path *path, uint32_t first, uint32_t count, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t slot, number = first + i;
@@ -60,7 +67,7 @@ static void test_delay_keeps_order(void **state)
 	(void)state;
 	open_path(&path, (const char *const[]){"delay=10", "jitter=5", NULL});
 	for (uint32_t i = 0; i < 100; i++)
-		send(&path, i, 1, 1000 + i);
+		enter(&path, i, 1, 1000 + i);
 	assert_true(path_next_ns(&path) >= 5 * MS && path_next_ns(&path) <= 16 * MS);
 	assert_int_equal(receive(&path, path_next_ns(&path) - 1), -1);
 	for (uint32_t i = 0; i < 100; i++)
@@ -81,7 +88,7 @@ static void test_free_order_is_by_time(void **state)
 
 	(void)state;
 	open_path(&path, (const char *const[]){"delay=10", "jitter=5", "order=free", NULL});
-	send(&path, 0, 1000, 1000);
+	enter(&path, 0, 1000, 1000);
 	for (int i = 0; i < 1000; i++) {
 		uint64_t due_ns = path_next_ns(&path);
 		int64_t number = receive(&path, due_ns);
@@ -103,7 +110,7 @@ static void test_full_path_has_no_slot(void **state)
 
 	(void)state;
 	open_path(&path, (const char *const[]){"delay=1", NULL});
-	send(&path, 0, SLOTS, 1000);
+	enter(&path, 0, SLOTS, 1000);
 	assert_int_equal(path_unused(&path, 1, &slot), 0);
 	assert_int_equal(receive(&path, 2 * MS), 0);
 	assert_int_equal(path_unused(&path, 1, &slot), 1);
@@ -125,14 +132,14 @@ static void test_bottleneck(void **state)
 		struct path path;
 
 		open_path(&path, (const char *const[]){cases[i].rate, "queue=20", NULL});
-		send(&path, 0, 50, MS);
+		enter(&path, 0, 50, MS);
 		assert_int_equal(path.counts.queue_full, 30);
 		for (uint64_t n = 1; n <= 20; n++) {
 			assert_true(path_next_ns(&path) == MS + n * cases[i].apart_ns);
 			assert_int_equal(receive(&path, path_next_ns(&path)), n - 1);
 		}
 		// There is room again for as many as have left.
-		send(&path, 50, 10, MS + 5 * cases[i].apart_ns);
+		enter(&path, 50, 10, MS + 5 * cases[i].apart_ns);
 		assert_int_equal(path.counts.queue_full, 35);
 		path_close(&path);
 	}
@@ -213,6 +220,99 @@ static void test_delays(void **state)
 	}
 }
 
+// A lane between two socket pairs, which take the place of tun devices: near[1] and far[1] are ours.
+struct rig {
+	int near[2], far[2];
+	struct endpoint from, to;
+	struct lane lane;
+};
+
+// With in_fd -1 packets come from near[1].
+static void open_rig(struct rig *rig, int in_fd, const char *word)
+{
+	*rig = (struct rig){0};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, rig->near), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, rig->far), 0);
+	rig->from = (struct endpoint){in_fd < 0 ? rig->near[0] : in_fd, rig->near[0], true};
+	rig->to = (struct endpoint){rig->far[0], rig->far[0], true};
+	open_path(&rig->lane.path, (const char *const[]){word, NULL});
+	rig->lane.from = &rig->from;
+	rig->lane.to = &rig->to;
+	rig->lane.stop_fd = eventfd(0, EFD_NONBLOCK);
+	assert_int_equal(lane_start(&rig->lane), 0);
+}
+
+static void close_rig(struct rig *rig)
+{
+	endpoint_close(&rig->from);
+	endpoint_close(&rig->to);
+	close(rig->near[1]);
+	close(rig->far[1]);
+	close(rig->lane.stop_fd);
+	path_close(&rig->lane.path);
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void test_lane_carries(void **state)
+{
+	static const struct {
+		const char *word;
+		double least_ms;
+	} cases[] = {{"delay=0", 0}, {"delay=1", 1}, {"delay=20", 20}};
+	enum { COUNT = 100 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rig rig;
+		double begin = now_ms();
+		const uint64_t one = 1;
+
+		open_rig(&rig, -1, cases[i].word);
+		for (uint32_t n = 0; n < COUNT; n++)
+			assert_int_equal(write(rig.near[1], &n, sizeof(n)), sizeof(n));
+		for (uint32_t n = 0, got = COUNT; n < COUNT; n++) {
+			struct pollfd fd = {.fd = rig.far[1], .events = POLLIN};
+
+			assert_int_equal(poll(&fd, 1, 10000), 1);
+			assert_int_equal(read(rig.far[1], &got, sizeof(got)), sizeof(got));
+			assert_int_equal(got, n);
+			assert_true(now_ms() - begin >= cases[i].least_ms);
+		}
+		assert_int_equal(write(rig.lane.stop_fd, &one, sizeof(one)), sizeof(one));
+		lane_join(&rig.lane);
+		assert_int_equal(rig.lane.error, 0);
+		assert_int_equal(rig.lane.path.counts.came, COUNT);
+		assert_int_equal(rig.lane.path.counts.went, COUNT);
+		assert_int_equal(rig.lane.path.counts.under_way, 0);
+		close_rig(&rig);
+	}
+}
+
+// A lane whose near end fails says why, and has the others end too.
+static void test_lane_fails(void **state)
+{
+	struct rig rig;
+	uint64_t value = 0;
+	int ends[2];
+
+	(void)state;
+	// The end of a pipe that nobody reads is always ready, and refuses to be read.
+	assert_int_equal(pipe(ends), 0);
+	close(ends[0]);
+	open_rig(&rig, ends[1], "delay=5");
+	lane_join(&rig.lane);
+	assert_true(rig.lane.error < 0);
+	assert_int_equal(read(rig.lane.stop_fd, &value, sizeof(value)), sizeof(value));
+	close_rig(&rig);
+}
+
 static void test_bad_words(void **state)
 {
 	static const char *const words[] = {
@@ -241,6 +341,8 @@ int main(void)
 		cmocka_unit_test(test_bottleneck),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_delays),
+		cmocka_unit_test(test_lane_carries),
+		cmocka_unit_test(test_lane_fails),
 		cmocka_unit_test(test_bad_words),
 	};
 
