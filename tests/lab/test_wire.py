@@ -187,8 +187,9 @@ SPREAD = "-sS -p 100-400 198.18.11.2 198.18.13.2"
 EVERY = {(address, port) for address in ("198.18.11.2", "198.18.13.2") for port in range(100, 401)}
 
 
-def random_order(lab, arguments, **options):
-    return positions(scan(lab, f"{BLIND} {SPREAD} {arguments}", "tcp", **options)[0])
+def random_order(lab, arguments):
+    """At a stated rate: else a host over its budget is passed over for a moment, and others overtake."""
+    return positions(scan(lab, f"{BLIND} --rate 5000 {SPREAD} {arguments}", "tcp")[0])
 
 
 def runs(order):
@@ -341,7 +342,7 @@ def test_frame_engines(lab, family):
     """The same probes from either; which sockets they leave by is seen by strace."""
     sent, calls = {}, {}
     for engine in ("afpacket", "rawip"):
-        arguments = f"{BLIND} -sS --engine {engine} --seed 5 -p 20-59 {WEB[family]}"
+        arguments = f"{BLIND} -sS --engine {engine} --seed 5 --rate 5000 -p 20-59 {WEB[family]}"
         seen, _ = scan(lab, arguments, f"dst host {WEB[family]}", host="web")
         sent[engine] = [(p.dport, p.ttl, p.options, p.window) for p in probes(seen)]
         calls[engine] = traced(lab, "socket,sendmmsg", arguments)[0]
