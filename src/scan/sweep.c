@@ -14,6 +14,7 @@
 #define SAMPLE_MOST    100u  // … and at least one in so many
 #define SEEN_MAX       (64u << 20)
 
+#define LONGER_TRIES        2 // doublings of a connection's time-out
 #define CATCH_UP_NS         (10 * NS_PER_MS)
 #define CEILING_SHARE       0.99
 #define CEILING_CATCH_UP_NS (4 * NS_PER_MS)
@@ -177,11 +178,22 @@ struct filler {
 	bool stop;
 };
 
+// A connection that is given up cannot be answered late, so its time-out hides how late answers are: a later
+// try waits longer (RFC 6298, 5.5), and its answer tells.
+static int64_t try_timeout_ns(const struct sweep *s, const struct sweep_host *h, unsigned try_no)
+{
+	int64_t t = h->flow.answers > 0 ? sweep_timeout_ns(s) : sweep_unsure_timeout_ns(s);
+	unsigned doublings = try_no - 1 < LONGER_TRIES ? try_no - 1 : LONGER_TRIES;
+	if (!s->policy.stream || t >= s->rtt.max_ns)
+		return t;
+	t <<= doublings;
+	return t < s->rtt.max_ns ? t : s->rtt.max_ns;
+}
+
 static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const struct space_item *item,
 		  struct filler *f)
 {
 	uint32_t stamp = window_stamp(&s->window, k);
-	bool answered = sweep_host(s, item->addr_index)->flow.answers > 0;
 	s->window.earlier[stamp] = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
 	atomic_store_explicit(&s->window.stamps[stamp], 0, memory_order_relaxed);
 	s->window.handed[stamp] = (uint32_t)(f->now_ns / NS_PER_US);
@@ -190,7 +202,7 @@ static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const stru
 		.position = k,
 		.stamp = stamp,
 		.try_no = c->tries,
-		.timeout_ns = answered ? sweep_timeout_ns(s) : sweep_unsure_timeout_ns(s),
+		.timeout_ns = try_timeout_ns(s, sweep_host(s, item->addr_index), c->tries),
 	};
 	if (c->tries > s->most_tries)
 		s->most_tries = c->tries;
