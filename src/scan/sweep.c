@@ -26,7 +26,7 @@ static void policies(struct sweep *s)
 	double floor_pps = p->min_pps > 0 ? p->min_pps : 0;
 	s->host_policy = (struct flow_policy){
 		.level = FLOW_HOST,
-		.start_pps = silent < 50000 ? silent : 50000,
+		.start_pps = silent < INFINITY ? silent : p->start_pps, // -T5 knows no gentle start
 		.silent_pps = silent > floor_pps ? silent : floor_pps,
 		.floor_pps = floor_pps > 2000 ? floor_pps : 2000,
 		.burst = 64,

@@ -7,6 +7,7 @@
 #define HOST_PRIOR_WEIGHT 20.0
 #define LIMITED_TRIES     2u
 #define FEW_SILENT        16
+#define FLOOD_NS          (2 * NS_PER_S)
 #define SURE              0.99
 
 int64_t sweep_timeout_ns(const struct sweep *s)
@@ -238,8 +239,19 @@ static void expire_queue(struct sweep *s, struct chunk_queue *q, int64_t timeout
 	}
 }
 
+// Until when silence is known: an answer that waits to be looked at is no silence. (A flood that never lets
+// us catch up must not keep the scan from ending.)
+static int64_t known_ns(const struct sweep *s, int64_t now_ns)
+{
+	int64_t seen = s->all_policy.seen_ns;
+	if (!seen || seen > now_ns)
+		return now_ns;
+	return seen > now_ns - FLOOD_NS ? seen : now_ns - FLOOD_NS;
+}
+
 void sweep_expire(struct sweep *s, int64_t now_ns)
 {
+	now_ns = known_ns(s, now_ns);
 	refresh_slow(s, now_ns);
 	ripen(s, now_ns);
 	int64_t timeout = sweep_timeout_ns(s), longer = sweep_unsure_timeout_ns(s);
@@ -279,7 +291,7 @@ bool sweep_done(const struct sweep *s, int64_t now_ns)
 {
 	if (s->events.finished && s->events.finished(s->events.ctx))
 		return true;
-	return window_finished(&s->window) && now_ns >= cool_down_end(s);
+	return window_finished(&s->window) && known_ns(s, now_ns) >= cool_down_end(s);
 }
 
 static int64_t min64(int64_t a, int64_t b)

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 
 #define SLOT_BYTES  512
-#define SLOT_COUNT  16384
+#define SLOT_COUNT  32768
 #define BLOCK_BYTES 65536
 #define RING_BYTES  ((size_t)SLOT_BYTES * SLOT_COUNT)
 
