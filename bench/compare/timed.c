@@ -29,14 +29,14 @@ int main(int argc, char *argv[])
 {
 	if (argc < 6)
 		return 2;
-	struct sched_param real_time = {.sched_priority = atoi(argv[2])};
+	struct sched_param real_time = {.sched_priority = (int)strtol(argv[2], NULL, 10)};
 	if (real_time.sched_priority && sched_setscheduler(0, SCHED_RR, &real_time))
 		perror("sched_setscheduler");
 	posix_spawn_file_actions_t files;
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, 1, argv[3], O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	posix_spawn_file_actions_addopen(&files, 2, argv[4], O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	for (int n = atoi(argv[1]); n > 0; n--) {
+	for (long n = strtol(argv[1], NULL, 10); n > 0; n--) {
 		pid_t pid;
 		int status;
 		struct rusage used;
