@@ -217,7 +217,8 @@ static void test_neighbours(void **state)
 		{.addr = addr_v4(0xc6120063), .ifindex = near}, // nobody
 	};
 	struct err_text e;
-	// Right after the links came up the kernel's first question may be lost, and it asks again in a second.
+	// Right after the links came up the kernel's first question may be lost, and it asks again in a
+	// second.
 	assert_int_equal(neigh_resolve(q, 2, 3000000000, &e), 0);
 	for (int again = 0; again < 2; again++) {
 		memset(q[0].mac, 0, 6);
