@@ -56,7 +56,7 @@ static void fill_state(const struct hosts *h, const struct host *host, struct ho
 		out->state = STATE_UP;
 		out->reason = host->reason;
 		out->reason_ttl = host->ttl;
-	} else if (h->cfg.assume_up) {
+	} else if (h->cfg.assume_up && !(host->flags & FLAG_DOWN)) {
 		out->state = STATE_UP;
 		out->reason = REASON_USER_SET;
 	}

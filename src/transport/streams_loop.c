@@ -89,14 +89,19 @@ static void finish(struct stream_loop *l, uint32_t slot, int err)
 {
 	struct slot *s = &l->table.slots[slot];
 	enum stream_outcome outcome = stream_outcome_of(err);
+	bool connected = outcome == STREAM_CONNECTED;
 	timer_heap_remove(&l->heap, slot);
+	if (connected && stream_met_itself(s->fd, &s->job)) {
+		outcome = STREAM_REFUSED;
+		err = ECONNREFUSED;
+	}
 	emit(l, &s->job, outcome, outcome == STREAM_CONNECTED ? 0 : err, s->start_ns);
 	l->retry_ns = 0;
-	if (outcome == STREAM_CONNECTED) {
+	if (connected) {
 		struct linger reset = {.l_onoff = 1, .l_linger = 0};
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	}
-	if (outcome == STREAM_CONNECTED || !is_reusable(l, s))
+	if (connected || !is_reusable(l, s))
 		slot_close(&l->table, slot);
 	else
 		slot_set(&l->table, slot, SLOT_IDLE);

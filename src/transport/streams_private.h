@@ -53,6 +53,10 @@ int stream_take_error(int fd);
 // Breaks off whatever the socket is doing, so that it can connect again.
 void stream_reset(int fd);
 
+// Towards this machine the kernel may choose the very port that is to be tried as the source: the socket then
+// connects to itself (RFC 9293, 3.5, simultaneous open), and nobody listens there.
+bool stream_met_itself(int fd, const struct stream_job *job);
+
 // Is EADDRNOTAVAIL for this destination a matter of source addresses (waiting will not help) and not of
 // local ports?
 bool stream_no_source(const struct stream_maker *m, const struct addr *dst);

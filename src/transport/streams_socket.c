@@ -146,6 +146,19 @@ int stream_take_error(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? errno : err;
 }
 
+bool stream_met_itself(int fd, const struct stream_job *job)
+{
+	union stream_sockaddr own, peer;
+	socklen_t len = sizeof(own), peer_len = stream_sockaddr(&job->dst, job->port, &peer);
+	if (getsockname(fd, &own.sa, &len) || len != peer_len)
+		return false;
+	if (own.sa.sa_family == AF_INET)
+		return own.v4.sin_port == peer.v4.sin_port &&
+		       own.v4.sin_addr.s_addr == peer.v4.sin_addr.s_addr;
+	return own.v6.sin6_port == peer.v6.sin6_port &&
+	       memcmp(&own.v6.sin6_addr, &peer.v6.sin6_addr, sizeof(own.v6.sin6_addr)) == 0;
+}
+
 void stream_reset(int fd)
 {
 	struct sockaddr none = {.sa_family = AF_UNSPEC};

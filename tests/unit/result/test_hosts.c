@@ -221,6 +221,28 @@ static void test_silence_reported_singly(void **state)
 	}
 }
 
+// -Pn speaks for hosts that nothing speaks against: no neighbour of that address, no route, is down.
+static void test_assumed_up(void **state)
+{
+	(void)state;
+	struct hosts_config cfg = config(1);
+	struct addr a = addr_v4(1), b = addr_v4(2);
+	struct host_result r;
+
+	cfg.assume_up = cfg.keep_down = cfg.keep_silent = true;
+	struct hosts *h = hosts_new(&cfg);
+	assert_int_equal(hosts_silent(h, &a, 0, 80, STATE_FILTERED, REASON_NO_RESPONSE), 0);
+	assert_int_equal(hosts_down(h, &b, REASON_NET_UNREACH), 0);
+	assert_true(hosts_finish(h, &a, &r));
+	assert_int_equal(r.state, STATE_UP);
+	assert_int_equal(r.reason, REASON_USER_SET);
+	assert_true(hosts_finish(h, &b, &r));
+	assert_int_equal(r.state, STATE_DOWN);
+	assert_int_equal(r.reason, REASON_NET_UNREACH);
+	assert_int_equal(r.port_count + r.count_count, 0);
+	hosts_free(h);
+}
+
 static void test_up_and_down(void **state)
 {
 	(void)state;
@@ -449,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_all_open),
 		cmocka_unit_test(test_missing_is_silent),
 		cmocka_unit_test(test_silence_reported_singly),
+		cmocka_unit_test(test_assumed_up),
 		cmocka_unit_test(test_up_and_down),
 		cmocka_unit_test(test_rtt),
 		cmocka_unit_test(test_many_hosts_in_order),

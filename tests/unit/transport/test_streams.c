@@ -295,6 +295,28 @@ static void test_fixed_source(void **state)
 	}
 }
 
+// A port of this machine where nobody listens, met from that very port.
+static void test_meets_itself(void **state)
+{
+	(void)state;
+	struct streams_config cfg = {.source_port = 20061};
+	struct stream_job jobs[] = {
+		{.dst = addr_v4(0x7f000001), .port = 20061, .timeout_ns = NS_PER_S},
+		{.token = 1, .dst = {.lo = 1}, .port = 20061, .timeout_ns = NS_PER_S},
+	};
+	for (unsigned i = 0; i < ENGINES; i++) {
+		struct run r = {.ops = engines[i].ops, .jobs = jobs, .count = 2};
+		cfg.workers = engines[i].workers;
+		open_or_fail(&r, &cfg);
+		run_jobs(&r);
+		for (unsigned k = 0; k < 2; k++) {
+			assert_int_equal(r.results[k].outcome, STREAM_REFUSED);
+			assert_int_equal(r.results[k].error, ECONNREFUSED);
+		}
+		free_run(&r);
+	}
+}
+
 static void test_bad_configs(void **state)
 {
 	(void)state;
@@ -503,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_few_sockets),
 		cmocka_unit_test(test_both_families),
 		cmocka_unit_test(test_fixed_source),
+		cmocka_unit_test(test_meets_itself),
 		cmocka_unit_test(test_bad_configs),
 		cmocka_unit_test(test_tiny_descriptor_limit),
 		cmocka_unit_test(test_descriptors_run_out),
