@@ -14,7 +14,7 @@
 #define TOKENS_NS      (10 * NS_PER_MS) // what may pile up while the sender was busy elsewhere
 #define LIMIT_PPS      2000.0 // a flat answer rate above this is a path's capacity, not a host's limit
 #define LIMIT_EPOCHS   3u
-#define LIMIT_US       20000
+#define LIMIT_US       60000 // shorter silences are somebody kept from the processor
 #define GRACE_MIN_US   10000u
 #define LONG_RTT_US    80000u
 #define FAR_US         5000u
@@ -208,7 +208,8 @@ static void judge(struct flow *f, const struct flow_policy *p, const struct flow
 		judge_bad(f, p, e, seconds, now_us);
 		return;
 	}
-	f->bad_epochs = 0;
+	if (telling)
+		f->bad_epochs = 0;
 	if (telling && (double)f->good_pps < achieved)
 		f->good_pps = (float)achieved;
 	learn(f, e);

@@ -61,6 +61,13 @@ bool flow_may_send(struct flow *f, const struct flow_policy *p, int64_t now_ns);
 // Nanoseconds until it may (valid after flow_may_send said no).
 int64_t flow_wait_ns(const struct flow *f, const struct flow_policy *p, int64_t now_ns);
 
+// The flow is judged by itself for now: it limits its answers, or is suspected to. What it sends and gets
+// must not count for the flows around it.
+static inline bool flow_apart(const struct flow *f)
+{
+	return f->limited || f->bad_epochs > 0;
+}
+
 // A frame leaves. `judged`: it is a first try, so that its answer counts.
 void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool judged);
 

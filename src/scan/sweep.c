@@ -133,13 +133,13 @@ static enum gate evidence(struct sweep *s, struct sweep_host *h, struct flow *ne
 {
 	int64_t wait = INT64_MAX;
 	enum gate g = GATE_OPEN;
-	if (!h->flow.limited && !flow_may_send(&s->all, &s->all_policy, now_ns)) {
+	if (!flow_apart(&h->flow) && !flow_may_send(&s->all, &s->all_policy, now_ns)) {
 		wait = flow_wait_ns(&s->all, &s->all_policy, now_ns);
 		g = GATE_ALL;
 	} else if (!flow_may_send(&h->flow, &s->host_policy, now_ns)) {
 		wait = flow_wait_ns(&h->flow, &s->host_policy, now_ns);
 		g = GATE_HOST;
-	} else if (!h->flow.limited && !flow_may_send(net, &s->net_policy, now_ns)) {
+	} else if (!flow_apart(&h->flow) && !flow_may_send(net, &s->net_policy, now_ns)) {
 		wait = flow_wait_ns(net, &s->net_policy, now_ns);
 		g = GATE_HOST;
 	}
@@ -241,10 +241,10 @@ static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, st
 	}
 	f->streak = 0;
 	c->todo &= ~bit;
-	bool judged = c->tries == 1;
+	bool judged = c->tries == 1, apart = flow_apart(&h->flow);
 	if (!stated || s->policy.scan_delay_ns > 0)
 		flow_sent(&h->flow, &s->host_policy, f->now_ns, judged);
-	if (!stated && !h->flow.limited) {
+	if (!stated && !apart) {
 		flow_sent(&s->all, &s->all_policy, f->now_ns, judged);
 		flow_sent(net, &s->net_policy, f->now_ns, judged);
 	}

@@ -121,10 +121,10 @@ static void pace_answer(struct sweep *s, struct sweep_host *h, const struct spac
 	int64_t handed = now_ns - (int64_t)lag_us * NS_PER_US;
 	flow_answered(&h->flow, &s->host_policy, handed, rtt_us, now_ns);
 	learn_timeout(s, h);
-	if (!h->flow.limited) {
+	if (!flow_apart(&h->flow)) {
 		flow_answered(&s->all, &s->all_policy, handed, rtt_us, now_ns);
 		flow_answered(sweep_net(s, &item->addr), &s->net_policy, handed, rtt_us, now_ns);
-	} else if (!was_limited) {
+	} else if (h->flow.limited && !was_limited) {
 		flow_forgive(&s->all, now_ns);
 		flow_forgive(sweep_net(s, &item->addr), now_ns);
 	}

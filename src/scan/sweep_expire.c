@@ -172,6 +172,14 @@ static bool host_finished(const struct sweep *s, const struct sweep_host *h, con
 	return h->timed_out || (s->events.skip && s->events.skip(s->events.ctx, item->addr_index));
 }
 
+// Where few are silent, more tries cost next to nothing, and a closed port is not called filtered for lost
+// frames.
+static unsigned extra_tries(const struct sweep *s)
+{
+	bool lossy = s->loss.second > 20 && s->loss.second > s->loss.first / 100;
+	return lossy ? 4 : 2;
+}
+
 static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
 		       unsigned extra)
 {
@@ -189,9 +197,7 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 	if (c->tries == 2 && !c->counted)
 		count_loss(s, c);
 	uint64_t silent = ~c->done, again = 0;
-	// Where few are silent, more tries cost next to nothing, and a closed port is not called filtered for
-	// one lost frame.
-	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? 2 : 0;
+	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? extra_tries(s) : 0;
 	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
 	bool wait = false;
 	for (uint64_t left = silent; left && !wait; left &= left - 1) {
