@@ -1,4 +1,6 @@
 // Silence: what is sent again, what is given up.
+#include <math.h>
+
 #include "base/clock.h"
 #include "scan/sweep_state.h"
 
@@ -8,6 +10,7 @@
 #define LIMITED_TRIES     2u
 #define FEW_SILENT        16
 #define FLOOD_NS          (2 * NS_PER_S)
+#define LACKING_LEAST     5
 #define SURE              0.99
 
 int64_t sweep_timeout_ns(const struct sweep *s)
@@ -180,6 +183,27 @@ static unsigned extra_tries(const struct sweep *s)
 	return lossy ? 4 : 2;
 }
 
+// Has this chunk far fewer answers than its hosts usually give? Then something swallowed them all at once (a
+// burst of loss, a stall), the loss measured elsewhere says nothing about it, and it is tried as often as is
+// allowed.
+static bool lacks_answers(struct sweep *s, const struct chunk *c)
+{
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS,
+		 full = window_full_mask(&s->window, base / CHUNK_BITS);
+	double expected = 0, variance = 1;
+	if (!s->dense || s->policy.sequential || __builtin_popcountll(~c->done) < LACKING_LEAST)
+		return false;
+	for (uint64_t left = full; left; left &= left - 1) {
+		struct space_item item;
+		sweep_item(s, base + (unsigned)__builtin_ctzll(left), &item);
+		const struct flow *f = &sweep_host(s, item.addr_index)->flow;
+		double share = f->limited ? 0 : (double)f->share;
+		expected += share;
+		variance += share * (1 - share);
+	}
+	return __builtin_popcountll(c->done & full) < expected - 4 * sqrt(variance);
+}
+
 static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
 		       unsigned extra)
 {
@@ -198,6 +222,8 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 		count_loss(s, c);
 	uint64_t silent = ~c->done, again = 0;
 	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? extra_tries(s) : 0;
+	if (lacks_answers(s, c))
+		extra = s->policy.max_tries;
 	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
 	bool wait = false;
 	for (uint64_t left = silent; left && !wait; left &= left - 1) {

@@ -196,6 +196,29 @@ static void test_silent_host_holds_up_nobody(void **state)
 	assert_int_equal(r.silent, 20000);
 }
 
+// A path that swallows everything for longer than several time-outs costs tries, not answers.
+static void test_outage(void **state)
+{
+	(void)state;
+	for (uint32_t ms = 100; ms <= 700; ms += 200) {
+		struct world_host h = {
+			.open_every = 3000, .rtt_us = 100, .outage_from_ms = 40, .outage_ms = ms};
+		struct world w = {.hosts = &h,
+				  .host_count = 1,
+				  .addresses = 1,
+				  .ports = 65535,
+				  .seed = ms,
+				  .policy = world_policy()};
+		struct world_result r;
+		world_run(&w, 2500, &r);
+		print_message("# outage of %u ms: %.3f s, %llu frames, %llu silent, %u tries, %u limited\n",
+			      ms, (double)r.elapsed_ns / 1e9, (unsigned long long)r.frames,
+			      (unsigned long long)r.silent, r.sum.tries, r.sum.hosts_limited);
+		assert_int_equal(r.open_missed, 0);
+		assert_int_equal(r.silent, 0);
+	}
+}
+
 // The bound on what was missed must hold in 95 of 100 runs, and the measured loss must be near the true one.
 static void test_bound(void **state)
 {
@@ -351,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_repeated_answers),
 		cmocka_unit_test(test_mixed_network),
+		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_silent_host_holds_up_nobody),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_confidence_costs_tries),

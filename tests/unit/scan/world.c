@@ -112,7 +112,9 @@ static void probe(struct run *x, const struct sweep_shot *shot, int64_t now)
 	struct host_state *st = &x->hosts[i];
 	bool open = h->open_every && shot->item.slot.port % h->open_every == 0;
 	int64_t queued = queue_delay(h, st, now);
-	if (queued < 0 || uniform(x) < h->loss)
+	int64_t ms = now / NS_PER_MS - 1000;
+	bool out = h->outage_ms && ms >= h->outage_from_ms && ms < h->outage_from_ms + h->outage_ms;
+	if (out || queued < 0 || uniform(x) < h->loss)
 		return;
 	if (!open && (h->silent || !reset_allowed(x, h, st, now)))
 		return;

@@ -13,6 +13,7 @@ struct world_host {
 	double reset_pps;  // resets are limited to so many a second (0: no limit)
 	double bottle_pps; // a queue of bottle_queue frames is served at this rate (0: none)
 	uint32_t bottle_queue;
+	uint32_t outage_from_ms, outage_ms; // everything is lost for a while
 };
 
 struct world_result {
