@@ -105,7 +105,8 @@ def test_every_open_port_behind_loss(lab, name, technique):
     host = lab.host(name)
     for address in (host.v4, host.v6, host.v4):
         found = every_port(lab, address, technique)
-        check_true_where_answered(all_states(found, address, ALL), described(host, technique, address), PASSED_OVER)
+        check_true_where_answered(all_states(found, address, ALL), described(host, technique, address), PASSED_OVER,
+                                  found.summary)
 
 
 def test_every_open_port_of_several_lossy_hosts_at_once(lab, tmp_path):
@@ -114,7 +115,7 @@ def test_every_open_port_of_several_lossy_hosts_at_once(lab, tmp_path):
     assert run.json.repeated == []
     for host, address in every:
         states = all_states(run.json, address, ALL)
-        check_true_where_answered(states, described(host, "-sS", address), PASSED_OVER)
+        check_true_where_answered(states, described(host, "-sS", address), PASSED_OVER, run.json.summary)
         check_agreement(run, address, states)
 
 
@@ -134,7 +135,8 @@ def test_a_host_that_limits_its_answers(lab, name, family, technique):
 def test_a_host_behind_the_delay_box(lab, name, family, technique):
     host, address = lab.host(name), getattr(lab.host(name), family)
     found = every_port(lab, address, technique)
-    check_true_where_answered(all_states(found, address, ALL), described(host, technique, address), PASSED_OVER)
+    check_true_where_answered(all_states(found, address, ALL), described(host, technique, address), PASSED_OVER,
+                                  found.summary)
     assert found.summary["hosts_limited"] == 0
 
 

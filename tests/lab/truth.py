@@ -260,9 +260,9 @@ def check_same(states, truth):
     assert not wrong, f"{len(wrong)} ports differ (said, true): {dict(list(wrong.items())[:10])}"
 
 
-def check_true_where_answered(states, truth, unseen=0):
+def check_true_where_answered(states, truth, unseen=0, summary=None):
     """Every open port, none that is not, every answer as it is; at most `unseen` of the others passed over in silence."""
     wrong = differences(states, truth)
     false = {port: pair for port, pair in wrong.items() if pair[0] != SILENT or pair[1].startswith("open")}
-    assert not false, f"{len(false)} ports are wrong (said, true): {dict(list(false.items())[:10])}"
-    assert len(wrong) <= unseen, f"{len(wrong)} answers were not seen"
+    assert not false, f"{len(false)} ports are wrong (said, true): {dict(list(false.items())[:10])}; {summary}"
+    assert len(wrong) <= unseen, f"{len(wrong)} answers were not seen; {summary}"
