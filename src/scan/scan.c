@@ -257,6 +257,7 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 		};
 		r = frame_io_run(s->frames, &fs, e);
 	}
+	sweep_rest_over(sw);
 	sweep_summarise(sw, sum);
 	if (sweep_last_sent_ns(sw))
 		s->last_sent_ns = sweep_last_sent_ns(sw);

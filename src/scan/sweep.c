@@ -115,13 +115,53 @@ struct flow *sweep_net(struct sweep *s, const struct addr *a)
 	return &s->nets[hash_mix64(net) & (NET_SLOTS - 1)];
 }
 
+// In a dense sweep a host's slot is its address.
+static void host_rests(struct sweep *s, struct sweep_host *h)
+{
+	uint32_t place = (uint32_t)(h - s->hosts) + 1;
+	h->finished_ns = s->now_ns;
+	if (s->resting_tail)
+		s->hosts[s->resting_tail - 1].resting_next = place;
+	else
+		s->resting_head = place;
+	s->resting_tail = place;
+}
+
+static void wake_first(struct sweep *s)
+{
+	uint32_t slot = s->resting_head - 1;
+	struct space_item item;
+	s->resting_head = s->hosts[slot].resting_next;
+	if (!s->resting_head)
+		s->resting_tail = 0;
+	space_at(s->space, (uint64_t)slot * space_slot_count(s->space), &item);
+	s->events.host_done(s->events.ctx, &item.addr, slot);
+}
+
+void sweep_rest_over(struct sweep *s)
+{
+	while (s->resting_head)
+		wake_first(s);
+}
+
+static void wake_hosts(struct sweep *s)
+{
+	int64_t rest = s->resting_head ? sweep_cool_down_ns(s) : 0;
+	while (s->resting_head && s->now_ns >= s->hosts[s->resting_head - 1].finished_ns + rest)
+		wake_first(s);
+}
+
 void sweep_finish(struct sweep *s, const struct space_item *item)
 {
 	s->c.positions_done++;
-	if (!s->dense)
+	if (!s->dense || !s->events.host_done)
 		return;
 	struct sweep_host *h = sweep_host(s, item->addr_index);
-	if (h->left && --h->left == 0 && s->events.host_done)
+	if (!h->left || --h->left)
+		return;
+	if (h->given_up && !s->policy.stream)
+		host_rests(s, h);
+	else
 		s->events.host_done(s->events.ctx, &item->addr, item->addr_index);
 }
 
@@ -348,7 +388,9 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 {
 	if (s->slow_checked_ns == 0)
 		start_clock(s, now_ns);
+	s->now_ns = now_ns;
 	sweep_expire(s, now_ns);
+	wake_hosts(s);
 	if (now_ns < s->blocked_until_ns)
 		return 0;
 	max = stated_limit(s, max, now_ns);

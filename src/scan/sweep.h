@@ -98,6 +98,9 @@ void sweep_look(struct sweep *s, int64_t now_ns);
 // Everything that had arrived by `now_ns` has been handed in: silence until then is silence.
 void sweep_seen(struct sweep *s, int64_t now_ns);
 
+// No answer will come any more: hosts that waited for late ones are done.
+void sweep_rest_over(struct sweep *s);
+
 // RTT known beforehand (from host discovery).
 void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us);
 

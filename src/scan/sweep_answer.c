@@ -67,21 +67,28 @@ static void tell(struct sweep *s, const struct sweep_reply *r, const struct spac
 		s->events.record(s->events.ctx, &rec, item->addr_index);
 }
 
-// After its window has closed: news only when it is open and was not reported.
-static void late_answer(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+// A position that had been given up.
+static void tell_late(struct sweep *s, const struct sweep_reply *r, uint64_t k)
 {
-	if (r->state != STATE_OPEN) {
-		s->c.late++;
-		return;
-	}
-	if (!seen_add(&s->seen, k)) {
-		s->c.duplicates++;
-		return;
-	}
 	struct space_item item;
 	sweep_item(s, k, &item);
 	s->c.late++;
+	if (s->c.silent) {
+		s->c.silent--;
+		s->c.answered++;
+	}
 	tell(s, r, &item, 0, true);
+}
+
+// After its window has closed: news only when it is open and was not reported.
+static void late_answer(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+{
+	if (r->state != STATE_OPEN)
+		s->c.late++;
+	else if (seen_add(&s->seen, k))
+		tell_late(s, r, k);
+	else
+		s->c.duplicates++;
 }
 
 // The send time that belongs to the answer, in nanoseconds before now; -1 when it cannot be told.
@@ -183,6 +190,22 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 	sweep_finish(s, &item);
 }
 
+// A position that was given up, in a chunk that is still open, has its answer now, and that tells how late
+// answers are.
+static void take_back(struct sweep *s, const struct place *at, const struct sweep_reply *r, int64_t age_ns)
+{
+	struct space_item item;
+	sweep_item(s, at->k, &item);
+	struct sweep_host *h = sweep_host(s, item.addr_index);
+	at->chunk->given &= ~at->bit;
+	pace_late_try(s, h, age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1);
+	if (r->state == STATE_OPEN) {
+		seen_add(&s->seen, at->k);
+		h->open++;
+	}
+	tell_late(s, r, at->k);
+}
+
 // A position that has an answer already: open after closed is news, the rest is a duplicate.
 static void again(struct sweep *s, const struct sweep_reply *r, uint64_t k)
 {
@@ -200,6 +223,7 @@ static void again(struct sweep *s, const struct sweep_reply *r, uint64_t k)
 void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns)
 {
 	uint64_t k, bit;
+	s->now_ns = now_ns;
 	s->c.answers++;
 	if (!position_of(s, r, &k) || k / CHUNK_BITS >= s->window.tail) {
 		s->c.rejected++;
@@ -210,17 +234,20 @@ void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns)
 		late_answer(s, r, k);
 		return;
 	}
-	if (c->done & bit) {
+	struct place at = {c, k, bit};
+	if (c->given & bit)
+		take_back(s, &at, r, age_of(s, c, k, bit, r->try_no, now_ns));
+	else if (c->done & bit)
 		again(s, r, k);
-		return;
-	}
-	accept(s, &(struct place){c, k, bit}, r, age_of(s, c, k, bit, r->try_no, now_ns), now_ns);
+	else
+		accept(s, &at, r, age_of(s, c, k, bit, r->try_no, now_ns), now_ns);
 }
 
 void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
 			 uint32_t rtt_us, int64_t now_ns)
 {
 	uint64_t bit;
+	s->now_ns = now_ns;
 	struct chunk *c = window_chunk(&s->window, position, &bit);
 	if (!c || !(c->pending & bit))
 		return;

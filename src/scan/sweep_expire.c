@@ -135,6 +135,7 @@ static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, const struct
 {
 	struct sweep_host *h = sweep_host(s, item->addr_index);
 	c->done |= bit;
+	c->given |= bit;
 	s->c.silent++;
 	s->silent_by_try[c->tries]++;
 	h->given_up++;
@@ -302,21 +303,24 @@ static int64_t queue_wait(const struct sweep *s, const struct chunk_queue *q, in
 	return c ? c->sent_ns + timeout_ns - now_ns : INT64_MAX;
 }
 
-static int64_t cool_down_end(const struct sweep *s)
+int64_t sweep_cool_down_ns(const struct sweep *s)
 {
-	if (s->policy.stream || s->c.silent == 0 || s->last_sent_ns == 0)
-		return 0;
 	if (s->policy.wait_ns >= 0)
-		return s->last_sent_ns + s->policy.wait_ns;
+		return s->policy.wait_ns;
 	// Twice the bare timeout: its floor is already generous where the RTT is small.
 	const struct pace_rtt *r = &s->all.rtt;
 	int64_t bare = r->samples ? ((int64_t)r->srtt_us + 4 * (int64_t)r->rttvar_us) * NS_PER_US
 				  : s->rtt.initial_ns / 2;
 	int64_t least = sweep_timeout_ns(s);
 	int64_t wait = 2 * bare > least ? 2 * bare : least;
-	if (wait > s->rtt.max_ns)
-		wait = s->rtt.max_ns;
-	return s->last_sent_ns + wait;
+	return wait < s->rtt.max_ns ? wait : s->rtt.max_ns;
+}
+
+static int64_t cool_down_end(const struct sweep *s)
+{
+	if (s->policy.stream || s->c.silent == 0 || s->last_sent_ns == 0)
+		return 0;
+	return s->last_sent_ns + sweep_cool_down_ns(s);
 }
 
 bool sweep_done(const struct sweep *s, int64_t now_ns)

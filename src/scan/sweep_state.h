@@ -20,6 +20,8 @@ struct sweep_host {
 	uint32_t open, open_second;
 	uint32_t given_up, tries_spent; // silent positions, and the tries that they got together
 	uint32_t left;                  // positions not finished (dense sweeps)
+	uint32_t resting_next;          // in the queue of the resting, slot + 1
+	int64_t finished_ns;
 	bool timed_out;
 	bool told_limited;
 };
@@ -54,6 +56,11 @@ struct sweep {
 	int64_t slow_rto_ns; // largest timeout among answering hosts, decaying
 	int64_t slow_checked_ns;
 
+	// Hosts whose positions are finished, some in silence: a late answer may still come, and a host is
+	// told once.
+	uint32_t resting_head, resting_tail; // slot + 1; 0: empty
+	int64_t now_ns;                      // of the call in progress
+
 	struct seen seen;
 	int64_t last_sent_ns;
 	int64_t blocked_until_ns;
@@ -83,6 +90,9 @@ int64_t sweep_timeout_ns(const struct sweep *s);
 int64_t sweep_unsure_timeout_ns(const struct sweep *s);
 // How many tries a silent position of this host deserves now, by the loss measured.
 unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h);
+
+// How long after the last frame answers are still waited for.
+int64_t sweep_cool_down_ns(const struct sweep *s);
 
 // A position is finished: bookkeeping of its host.
 void sweep_finish(struct sweep *s, const struct space_item *item);

@@ -21,6 +21,7 @@ enum chunk_state {
 struct chunk {
 	uint64_t todo;    // to be sent in this try
 	uint64_t done;    // answered, given up or skipped
+	uint64_t given;   // given up in silence, and still not answered
 	uint64_t first;   // answered on the first try
 	uint64_t second;  // answered on the second
 	uint64_t pending; // connections in flight (stream sweeps only)

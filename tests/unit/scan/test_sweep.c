@@ -113,6 +113,7 @@ static void check_one(const struct expectation *x, uint64_t seed)
 	assert_int_equal(r.open_missed, 0);
 	assert_int_equal(r.false_open, 0);
 	assert_int_equal(r.duplicates, 0);
+	assert_int_equal(r.after_done, 0);
 	assert_true(seconds <= x->seconds_max);
 	if (x->frames_max)
 		assert_in_range(r.frames, 1, x->frames_max);
@@ -216,6 +217,44 @@ static void test_outage(void **state)
 			      (unsigned long long)r.silent, r.sum.tries, r.sum.hosts_limited);
 		assert_int_equal(r.open_missed, 0);
 		assert_int_equal(r.silent, 0);
+	}
+}
+
+// Answers that come after their positions were given up: what is open is told, once, before its host is done.
+static void test_late_answers(void **state)
+{
+	(void)state;
+	struct world_host slow = {.open_every = 50, .rtt_us = 400000};
+	struct world_host limited = {.open_every = 50, .rtt_us = 400000, .jitter_us = 50000, .reset_pps = 50};
+	struct world_host mix[2] = {limited, {.open_every = 2, .rtt_us = 100, .loss = 0.3, .silent = true}};
+	struct {
+		const struct world_host *hosts;
+		uint32_t host_count;
+		unsigned tries;
+	} rows[] = {{&slow, 1, 1}, {&slow, 1, 2}, {mix, 2, 11}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w = {.hosts = rows[i].hosts,
+				  .host_count = rows[i].host_count,
+				  .addresses = 2,
+				  .ports = 3000,
+				  .seed = 4,
+				  .policy = world_policy()};
+		w.policy.max_tries = rows[i].tries;
+		w.policy.rtt.initial_ns = w.policy.rtt.min_ns = 100 * NS_PER_MS;
+		w.policy.rtt.max_ns = 120 * NS_PER_MS;
+		w.policy.wait_ns = NS_PER_S;
+		struct world_result r;
+		world_run(&w, 2000, &r);
+		print_message(
+			"# row %zu: %llu late, %llu silent, %llu closed, %llu told of hosts that were done\n",
+			i, (unsigned long long)r.sum.c.late, (unsigned long long)r.silent,
+			(unsigned long long)r.closed, (unsigned long long)r.after_done);
+		assert_int_equal(r.open_missed, 0);
+		assert_int_equal(r.duplicates, 0);
+		assert_int_equal(r.hosts_done, 2);
+		assert_int_equal(r.after_done, 0);
+		assert_true(r.sum.c.late > 0);
+		assert_int_equal(r.sum.c.positions, r.sum.c.answered + r.sum.c.silent + r.sum.c.unsent);
 	}
 }
 
@@ -375,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_repeated_answers),
 		cmocka_unit_test(test_mixed_network),
 		cmocka_unit_test(test_outage),
+		cmocka_unit_test(test_late_answers),
 		cmocka_unit_test(test_silent_host_holds_up_nobody),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_confidence_costs_tries),

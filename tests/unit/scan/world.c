@@ -54,6 +54,7 @@ static struct event heap_pop(struct heap *h)
 struct host_state {
 	double reset_tokens;
 	int64_t reset_ns, queue_free_ns;
+	bool done;
 };
 
 struct run {
@@ -141,6 +142,7 @@ static void on_record(void *ctx, const struct record *r, uint64_t index)
 	const struct world_host *h = host_of(x->w, (uint32_t)index);
 	bool open = h->open_every && r->port % h->open_every == 0;
 	x->r->records++;
+	x->r->after_done += x->hosts[index].done;
 	if (x->reported[bit / 8] >> (bit % 8) & 1)
 		x->r->duplicates++;
 	x->reported[bit / 8] |= (uint8_t)(1u << (bit % 8));
@@ -158,6 +160,14 @@ static void on_silent(void *ctx, const struct space_item *item)
 	struct run *x = ctx;
 	(void)item;
 	x->r->silent++;
+}
+
+static void on_host_done(void *ctx, const struct addr *a, uint64_t index)
+{
+	struct run *x = ctx;
+	(void)a;
+	x->r->hosts_done++;
+	x->hosts[index].done = true;
 }
 
 static void stamp(struct sweep *s, const struct sweep_shot *shot, int64_t now)
@@ -228,10 +238,12 @@ void world_run(const struct world *w, int64_t frame_ns, struct world_result *r)
 	hash_key_make(&key, &w->seed, "order");
 	order_init(&order, space_count(space), &key, w->policy.sequential);
 	struct order_slice slice = w->slice.count ? w->slice : order_shard(space_count(space), 0, 1, 0);
-	struct sweep_events ev = {.ctx = &x, .record = on_record, .silent = on_silent};
+	struct sweep_events ev = {
+		.ctx = &x, .record = on_record, .silent = on_silent, .host_done = on_host_done};
 	if (sweep_new(&s, space, &order, &slice, &w->policy, &ev))
 		abort();
 	drive(&x, s, frame_ns);
+	sweep_rest_over(s);
 	sweep_summarise(s, &r->sum);
 	r->open_missed = open_there(w) - (r->open_found - r->false_open);
 	sweep_free(s);
