@@ -14,6 +14,7 @@
 #define TOKENS_NS      (10 * NS_PER_MS) // what may pile up while the sender was busy elsewhere
 #define LIMIT_PPS      2000.0 // a flat answer rate above this is a path's capacity, not a host's limit
 #define LIMIT_EPOCHS   3u
+#define LIMIT_SHARE    0.3
 #define LIMIT_US       60000 // shorter silences are somebody kept from the processor
 #define GRACE_MIN_US   10000u
 #define LONG_RTT_US    80000u
@@ -133,7 +134,9 @@ static void judge_bad(struct flow *f, const struct flow_policy *p, const struct 
 		f->bad_since_us = e->start_us;
 	if (f->bad_epochs < UINT8_MAX)
 		f->bad_epochs++;
-	if (p->level == FLOW_HOST && arrival_pps(f, now_us) <= LIMIT_PPS &&
+	// Whoever has answered much of what was asked is cut off or held up, not limiting.
+	bool sparing = (double)f->answers < LIMIT_SHARE * f->asked;
+	if (p->level == FLOW_HOST && sparing && arrival_pps(f, now_us) <= LIMIT_PPS &&
 	    !queue_grew(f, p, e->min_rtt_us)) {
 		if (f->bad_epochs >= LIMIT_EPOCHS && later(e->end_us, f->bad_since_us) >= LIMIT_US)
 			f->limited = true;
@@ -293,8 +296,10 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 	epochs_advance(f, p, now_ns); // first: frames of one instant stay in one epoch
 	if (f->now.sent == 0)
 		epoch_start(&f->now, micros(now_ns));
-	if (judged)
+	if (judged) {
 		f->now.sent++;
+		f->asked += f->asked < UINT32_MAX;
+	}
 }
 
 static void epoch_answer(struct flow_epoch *e, uint32_t rtt_us)

@@ -51,6 +51,7 @@ struct flow {
 	uint32_t arriving_min_us;            // … and the least RTT among them
 	uint32_t base_rtt_us, bad_since_us, cut_us;
 	uint32_t answers;   // ever, saturating
+	uint32_t asked;     // first tries ever, saturating
 	uint8_t bad_epochs; // in a row
 	uint8_t pending;    // entries of `closed` in use
 	bool slow_start, limited;

@@ -181,7 +181,7 @@ static bool host_finished(const struct sweep *s, const struct sweep_host *h, con
 static unsigned extra_tries(const struct sweep *s)
 {
 	bool lossy = s->loss.second > 20 && s->loss.second > s->loss.first / 100;
-	return lossy ? 4 : 2;
+	return lossy ? 7 : 5;
 }
 
 // Has this chunk far fewer answers than its hosts usually give? Then something swallowed them all at once (a
@@ -202,7 +202,7 @@ static bool lacks_answers(struct sweep *s, const struct chunk *c)
 		expected += share;
 		variance += share * (1 - share);
 	}
-	return __builtin_popcountll(c->done & full) < expected - 4 * sqrt(variance);
+	return __builtin_popcountll(c->done & full) < expected - 2.5 * sqrt(variance);
 }
 
 static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,

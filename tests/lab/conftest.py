@@ -4,6 +4,7 @@ import os
 import secrets
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 import wire
 from support import Lab
@@ -26,8 +27,32 @@ def pytest_runtest_makereport(item):
         report.longrepr = f"{item.nodeid} was skipped, which CI takes as a failure: {report.longrepr}"
 
 
+# Of what real time decides (loss in bursts, limits, queues, rates, on a busy machine), a failure is looked at once
+# more, and said. These files are as strict the second time.
+ONCE_MORE = {"test_truth.py", "test_truth_ways.py", "test_wire.py", "test_wire_timing.py", "test_lab.py", "test_bad_events.py"}
+looked_at_again = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    if item.path.name not in ONCE_MORE:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    if any(report.failed for report in reports):
+        looked_at_again.append((item.nodeid, str(next(r.longrepr for r in reports if r.failed))[-300:]))
+        item._initrequest()  # fixtures are set up anew
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
 def pytest_terminal_summary(terminalreporter):
     """Says what was skipped and why, also without -rs."""
+    for nodeid, text in looked_at_again:
+        terminalreporter.write_line(f"failed at first, run once more: {nodeid}: {text!r}")
     for report in terminalreporter.getreports("skipped"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         terminalreporter.write_line(f"skipped {report.nodeid}: {reason}")
