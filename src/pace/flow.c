@@ -15,7 +15,7 @@
 #define LIMIT_PPS      2000.0 // a flat answer rate above this is a path's capacity, not a host's limit
 #define LIMIT_EPOCHS   3u
 #define LIMIT_SHARE    0.3
-#define LIMIT_US       60000 // shorter silences are somebody kept from the processor
+#define LIMIT_US       20000
 #define GRACE_MIN_US   10000u
 #define LONG_RTT_US    80000u
 #define FAR_US         5000u
