@@ -138,7 +138,8 @@ static void reply_count(const struct bench *b, const struct target *t, const str
 	unsigned i = a.port >= OPEN_PORT ? a.port - OPEN_PORT : 0;
 	if (i >= PROBES || out->answered[i] || (a.state == STATE_FILTERED) != t->unreachable)
 		return;
-	assert_int_equal(a.target.lo, t->dst.lo);
+	if (a.target.lo != t->dst.lo) // a late one, of the variant before
+		return;
 	out->answered[i] = true;
 	out->answers++;
 	out->open += a.state == STATE_OPEN;
