@@ -39,8 +39,10 @@ def pytest_runtest_protocol(item, nextitem):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(report.failed for report in reports):
-        looked_at_again.append((item.nodeid, str(next(r.longrepr for r in reports if r.failed))[-300:]))
+    faults = [str(report.longrepr) for report in reports if report.failed]
+    # What a sanitizer says is a fault however seldom it comes.
+    if faults and not any("Sanitizer: " in f or "runtime error: " in f for f in faults):
+        looked_at_again.append((item.nodeid, faults[0][-300:]))
         item._initrequest()  # fixtures are set up anew
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
