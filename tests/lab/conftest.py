@@ -8,6 +8,7 @@ from _pytest.runner import runtestprotocol
 
 import wire
 from support import Lab
+from truth import Oracle
 
 ROOT_NEEDED = "needs root (network namespaces): sudo /usr/bin/python3 -m pytest tests/lab"
 
@@ -74,6 +75,12 @@ def wire_lab():
     wire.prepare(it)
     yield it
     it.down()
+
+
+@pytest.fixture(scope="session")
+def oracle(lab):
+    """What nmap says, asked once in the session."""
+    return Oracle(lab)
 
 
 @pytest.fixture

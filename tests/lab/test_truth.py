@@ -4,7 +4,7 @@ import pytest
 
 from support import nmap_states, need, port_list
 from netlab.describe import Description
-from truth import (Oracle, all_states, addresses, check_agreement, check_same, check_true_where_answered, described,
+from truth import (all_states, addresses, check_agreement, check_same, check_true_where_answered, described,
                    read_json, scan)
 
 HOSTS = Description().hosts
@@ -15,13 +15,13 @@ QUIET = ["near", "web", "ssh", "redis", "dns", "quiet", "prohibited", "anyip", "
 LOSSY = [name for name, host in HOSTS.items() if host.loss] + ["dburst"]
 LIMITED = ["rstlimit", "icmplimit"]
 DELAYED = ["d20", "d100", "d300", "djitter", "dbottle"]
-# --confidence is 0.9999 unless given: of 65,535 ports 6.6 may be passed over on average.
-PASSED_OVER = 25
 
 
-@pytest.fixture(scope="session")
-def oracle(lab):
-    return Oracle(lab)
+def passed_over(summary):
+    """--confidence is 0.9999 unless given: of 65,535 ports 6.6 may be passed over on average. Where the machine is so busy
+    that the path looks worse than it is and less is reached, the summary says so."""
+    return max(25, 3 * (1 - summary["confidence_reached"]) * len(ALL))
+
 
 
 def nmap_truth(oracle, host, technique, address):
@@ -105,8 +105,8 @@ def test_every_open_port_behind_loss(lab, name, technique):
     host = lab.host(name)
     for address in (host.v4, host.v6, host.v4):
         found = every_port(lab, address, technique)
-        check_true_where_answered(all_states(found, address, ALL), described(host, technique, address), PASSED_OVER,
-                                  found.summary)
+        check_true_where_answered(all_states(found, address, ALL), described(host, technique, address),
+                                  passed_over(found.summary), found.summary)
 
 
 def test_every_open_port_of_several_lossy_hosts_at_once(lab, tmp_path):
@@ -115,7 +115,8 @@ def test_every_open_port_of_several_lossy_hosts_at_once(lab, tmp_path):
     assert run.json.repeated == []
     for host, address in every:
         states = all_states(run.json, address, ALL)
-        check_true_where_answered(states, described(host, "-sS", address), PASSED_OVER, run.json.summary)
+        check_true_where_answered(states, described(host, "-sS", address), passed_over(run.json.summary),
+                                  run.json.summary)
         check_agreement(run, address, states)
 
 
@@ -135,8 +136,8 @@ def test_a_host_that_limits_its_answers(lab, name, family, technique):
 def test_a_host_behind_the_delay_box(lab, name, family, technique):
     host, address = lab.host(name), getattr(lab.host(name), family)
     found = every_port(lab, address, technique)
-    check_true_where_answered(all_states(found, address, ALL), described(host, technique, address), PASSED_OVER,
-                                  found.summary)
+    check_true_where_answered(all_states(found, address, ALL), described(host, technique, address),
+                                  passed_over(found.summary), found.summary)
     assert found.summary["hosts_limited"] == 0
 
 
