@@ -9,6 +9,7 @@
 #define HOST_PRIOR_WEIGHT 20.0
 #define LIMITED_TRIES     2u
 #define FEW_SILENT        16
+#define EXTRA_TRIES       2 // where few are silent: a closed port is not called filtered for lost frames
 #define FLOOD_NS          (2 * NS_PER_S)
 #define LACKING_LEAST     5
 #define SURE              0.99
@@ -176,14 +177,6 @@ static bool host_finished(const struct sweep *s, const struct sweep_host *h, con
 	return h->timed_out || (s->events.skip && s->events.skip(s->events.ctx, item->addr_index));
 }
 
-// Where few are silent, more tries cost next to nothing, and a closed port is not called filtered for lost
-// frames.
-static unsigned extra_tries(const struct sweep *s)
-{
-	bool lossy = s->loss.second > 20 && s->loss.second > s->loss.first / 100;
-	return lossy ? 7 : 5;
-}
-
 // Has this chunk far fewer answers than its hosts usually give? Then something swallowed them all at once (a
 // burst of loss, a stall), the loss measured elsewhere says nothing about it, and it is tried as often as is
 // allowed.
@@ -222,7 +215,7 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 	if (c->tries == 2 && !c->counted)
 		count_loss(s, c);
 	uint64_t silent = ~c->done, again = 0;
-	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? extra_tries(s) : 0;
+	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? EXTRA_TRIES : 0;
 	if (lacks_answers(s, c))
 		extra = s->policy.max_tries;
 	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
