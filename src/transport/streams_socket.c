@@ -148,11 +148,11 @@ int stream_take_error(int fd)
 
 bool stream_met_itself(int fd, const struct stream_job *job)
 {
-	union stream_sockaddr own, peer;
+	union stream_sockaddr own = {0}, peer;
 	socklen_t len = sizeof(own), peer_len = stream_sockaddr(&job->dst, job->port, &peer);
 	if (getsockname(fd, &own.sa, &len) || len != peer_len)
 		return false;
-	if (own.sa.sa_family == AF_INET)
+	if (peer.sa.sa_family == AF_INET)
 		return own.v4.sin_port == peer.v4.sin_port &&
 		       own.v4.sin_addr.s_addr == peer.v4.sin_addr.s_addr;
 	return own.v6.sin6_port == peer.v6.sin6_port &&
