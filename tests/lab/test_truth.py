@@ -2,10 +2,10 @@
 
 import pytest
 
-from support import nmap_states, need, port_list
+from support import nmap_states, port_list
 from netlab.describe import Description
-from truth import (all_states, addresses, check_agreement, check_same, check_true_where_answered, described,
-                   read_json, scan)
+from truth import (addresses, all_states, check_agreement, check_same, check_true_where_answered, described, read_json,
+                   scan)
 
 HOSTS = Description().hosts
 ALL = range(1, 65536)
@@ -23,10 +23,9 @@ def passed_over(summary):
     return max(25, 3 * (1 - summary["confidence_reached"]) * len(ALL))
 
 
-
 def nmap_truth(oracle, host, technique, address):
     """nmap's states of all ports. A connect scan differs by what the kernel tells of the same answers, and that is asked
-    where it matters (test_connect_reads_errors_as_nmap_does)."""
+    where it matters (test_errors_have_nmaps_reasons)."""
     states = oracle(address, "1-65535", "-sS")
     check_same(states, described(host, "-sS", address))
     return states if technique == "-sS" else described(host, technique, address)
