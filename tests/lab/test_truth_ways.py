@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from support import LAB, PRTIP, ROOT, need, nmap_states, port_list
-from truth import SILENT, all_states, check_agreement, check_same, read_json, read_normal, read_xml, scan
+from truth import all_states, check_agreement, check_same, read_json, read_normal, read_xml, scan
 
 NOBODY = 65534
 LISTEN = f"""
