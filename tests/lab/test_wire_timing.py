@@ -264,8 +264,8 @@ def test_rate_10000_and_a_stall(lab):
         assert longest > stall * 0.8
         keeps(times[:at], rate, waited)
         assert 8 <= statistics.median(batches(times[:at], 0.0003)) <= 13
-        burst = sum(t < times[at] + 0.002 for t in times[at:])
-        assert burst <= rate * (0.010 + 0.001 + 0.002) * 1.1, burst
+        burst = sum(t < times[at] + 0.020 for t in times[at:])  # so long that a frame's own delay is little beside it
+        assert burst <= rate * (0.010 + 0.001 + 0.020) * 1.1, burst
     twice(check)
 
 
