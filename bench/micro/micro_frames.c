@@ -33,7 +33,7 @@
 struct run {
 	const char *engine;
 	unsigned threads;
-	bool bypass, large;
+	bool bypass, ring;
 	unsigned batch, frames;
 };
 
@@ -84,7 +84,7 @@ static int world_make(struct world *w, const struct run *run)
 					.port_hi = 50009,
 					.batch = run->batch,
 					.send_threads = run->threads,
-					.large = run->large,
+					.expected = run->ring ? 262144 : 0,
 					.qdisc_bypass = run->bypass,
 					.privileged_fds = {-1, -1, -1, -1}};
 	return rc ? rc : probe_get(TECHNIQUE_TCP_SYN)->make_template(&w->env, ADDR_V4, &w->templates[0]);
@@ -234,8 +234,8 @@ static double ms(int64_t ns)
 static void print_run(const struct run *run, const struct times *t)
 {
 	printf("%-9s %7u %6s %5s %5u %7u | %6.2f %7.2f %8.2f %6.2f %8.2f %7.2f | %6lu %4lu %5lu %6lu\n",
-	       run->engine, run->threads, run->bypass ? "yes" : "no", run->large ? "ring" : "mmsg",
-	       run->batch, run->frames, ms(t->open_ns), ms(t->sent_ns), ms(t->answered_ns), ms(t->close_ns),
+	       run->engine, run->threads, run->bypass ? "yes" : "no", run->ring ? "ring" : "mmsg", run->batch,
+	       run->frames, ms(t->open_ns), ms(t->sent_ns), ms(t->answered_ns), ms(t->close_ns),
 	       ms(t->process_ns), ms(t->cpu_ns), (unsigned long)t->answers, (unsigned long)t->not_taken,
 	       (unsigned long)t->dropped, (unsigned long)t->syscalls);
 	fflush(stdout);
@@ -256,11 +256,11 @@ static int table(struct times *shared)
 		struct run run = {.engine = i < 24 ? "afpacket" : "rawip", .batch = 64, .frames = 65535};
 		run.threads = i % 3;
 		run.bypass = i / 3 & 1;
-		run.large = i / 6 & 1;
+		run.ring = i / 6 & 1;
 		run.batch = i / 12 & 1 ? 256 : 64;
 		if (i >= 24 && (run.bypass || i >= 30))
 			continue;
-		run.large = i < 24 && run.large;
+		run.ring = i < 24 && run.ring;
 		struct times t;
 		if (fastest(&run, shared, &t))
 			return 1;

@@ -11,9 +11,9 @@
 #define REPLIES       256
 #define DRAIN_ROUNDS  8
 #define BATCH_DEFAULT 128
-#define LARGE_FRAMES  100000u // from here rings and sending threads are worth their set-up
+#define THREADS_FROM  20000u // frames; from here sending threads are worth their start
 #define STATS_NS      (4 * NS_PER_MS)
-#define FULL_WAIT_NS  (100 * NS_PER_US)
+#define FULL_WAIT_NS  (400 * NS_PER_US)
 
 struct outbox {
 	struct frame_desc *d;
@@ -141,7 +141,7 @@ static unsigned send_threads(const struct frame_io *io, bool afpacket)
 	double cap = sc->policy.rate_pps > 0 ? sc->policy.rate_pps : sc->policy.max_pps;
 	bool slow = cap > 0 && cap < 50000;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	return afpacket && !slow && cpus >= 2 && io->cfg.frames >= LARGE_FRAMES / 4 ? 2 : 0;
+	return afpacket && !slow && cpus >= 2 && io->cfg.frames >= THREADS_FROM ? 2 : 0;
 }
 
 int frame_io_start(struct frame_io *io, struct err_text *e)
@@ -163,7 +163,7 @@ int frame_io_start(struct frame_io *io, struct err_text *e)
 					      (io->env.sport_fixed ? 0 : io->env.sport_tries - 1)),
 			.batch = io->batch,
 			.send_threads = send_threads(io, i == PATH_AFPACKET),
-			.large = io->cfg.frames >= LARGE_FRAMES,
+			.expected = io->cfg.frames,
 			.qdisc_bypass = true,
 			.trace = io->cfg.scan->trace ? io->cfg.hooks->packet : NULL,
 			.trace_ctx = io->cfg.hooks->ctx,

@@ -21,6 +21,7 @@
 #include "transport/socket_buffer.h"
 
 #define LINK_HEADER 14
+#define RING_FROM   20000u // frames; from here a receive ring is worth its set-up
 
 struct frames {
 	struct frames_config cfg;
@@ -106,7 +107,7 @@ static int receive_prepare(struct frames *f)
 	if (rc)
 		return rc;
 	// A ring that cannot be had is no reason to fail.
-	if (cfg->large && packet_ring_open(&f->ring, f->fds[MAIN]) == 0)
+	if (cfg->expected >= RING_FROM && packet_ring_open(&f->ring, f->fds[MAIN], cfg->expected / 8) == 0)
 		return 0;
 	f->batch = recv_batch_new(FRAMES_RECV_MAX);
 	return f->batch ? 0 : -ENOMEM;

@@ -26,7 +26,7 @@ struct frames_config {
 	uint16_t port_lo, port_hi; // our source ports: what the kernel filter lets through (TCP and UDP)
 	unsigned batch;            // frames in one sendmmsg, 1 … 1024
 	unsigned send_threads;     // 0: send in the caller's thread
-	bool large;                // a large scan: rings are worth their set-up
+	uint64_t expected;         // about how many frames will be sent: buffers are sized by it
 	bool qdisc_bypass;
 	// Sockets opened before rights were dropped; -1 where none. afpacket: [0] the packet socket, [1] and
 	// [2] sockets of sending threads, [3] what makes closing cheap (late_close.h), to be closed last; [1]

@@ -12,32 +12,41 @@
 #include "base/clock.h"
 
 #define SLOT_BYTES  512
-#define SLOT_COUNT  32768
+#define SLOTS_MIN   2048u
+#define SLOTS_MAX   32768u
 #define BLOCK_BYTES 65536
-#define RING_BYTES  ((size_t)SLOT_BYTES * SLOT_COUNT)
 
 struct packet_ring {
 	uint8_t *map;
-	unsigned next; // slot to look at
-	unsigned held; // slots before it that the caller still reads
+	unsigned slots; // a power of two
+	unsigned next;  // slot to look at
+	unsigned held;  // slots before it that the caller still reads
 };
 
-int packet_ring_open(struct packet_ring **out, int fd)
+static size_t ring_bytes(const struct packet_ring *r)
+{
+	return (size_t)r->slots * SLOT_BYTES;
+}
+
+int packet_ring_open(struct packet_ring **out, int fd, uint64_t slots)
 {
 	*out = NULL;
-	int version = TPACKET_V2;
-	struct tpacket_req req = {.tp_block_size = BLOCK_BYTES,
-				  .tp_block_nr = RING_BYTES / BLOCK_BYTES,
-				  .tp_frame_size = SLOT_BYTES,
-				  .tp_frame_nr = SLOT_COUNT};
 	struct packet_ring *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
+	r->slots = SLOTS_MIN;
+	while (r->slots < slots && r->slots < SLOTS_MAX)
+		r->slots *= 2;
+	int version = TPACKET_V2;
+	struct tpacket_req req = {.tp_block_size = BLOCK_BYTES,
+				  .tp_block_nr = (unsigned)(ring_bytes(r) / BLOCK_BYTES),
+				  .tp_frame_size = SLOT_BYTES,
+				  .tp_frame_nr = r->slots};
 	int rc = 0;
 	if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
 	    setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
 		goto out_errno;
-	r->map = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	r->map = mmap(NULL, ring_bytes(r), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (r->map != MAP_FAILED) {
 		*out = r;
 		return 0;
@@ -55,13 +64,13 @@ void packet_ring_close(struct packet_ring *r)
 {
 	if (!r)
 		return;
-	munmap(r->map, RING_BYTES);
+	munmap(r->map, ring_bytes(r));
 	free(r);
 }
 
 static struct tpacket2_hdr *slot(const struct packet_ring *r, unsigned i)
 {
-	return (struct tpacket2_hdr *)(void *)(r->map + (size_t)(i % SLOT_COUNT) * SLOT_BYTES);
+	return (struct tpacket2_hdr *)(void *)(r->map + (size_t)(i % r->slots) * SLOT_BYTES);
 }
 
 static void give_back(struct packet_ring *r)
@@ -81,7 +90,7 @@ unsigned packet_ring_take(struct packet_ring *r, struct frame_reply *out, unsign
 	unsigned n = 0;
 	give_back(r);
 	int64_t offset = wall_to_mono();
-	while (n < max && r->held < SLOT_COUNT / 2) {
+	while (n < max && r->held < r->slots / 2) {
 		const struct tpacket2_hdr *h = slot(r, r->next);
 		if (!(__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			break;
