@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 def delaybox():
     """The delay box's program, in the build directory (PRTIP_BUILD, default build/)."""
-    return pathlib.Path(os.environ.get("PRTIP_BUILD") or ROOT / "build") / "lab" / "delaybox"
+    return pathlib.Path(os.environ.get("PRTIP_BUILD") or ROOT / "build").resolve() / "lab" / "delaybox"
 
 
 class Keeper:

@@ -145,6 +145,7 @@ static const struct option entries[] = {
 	 .arg = "P",
 	 .group = group,
 	 .help = "Try until an open port is found with this probability (0.999)",
+	 .fallback = "0.9999",
 	 .detail = "The number of tries follows from the loss measured, up to --max-retries. The summary "
 		   "says which "
 		   "confidence was reached."},

@@ -206,7 +206,7 @@ static void seed(struct sweep *sw, const struct sweep_job *job)
 		const struct live_host *h = &job->seeds->hosts[i];
 		u128 index;
 		if (addrset_index(job->set, &h->addr, &index))
-			sweep_seed_rtt(sw, (uint64_t)index, &h->addr, h->rtt_us);
+			sweep_seed_rtt(sw, (uint64_t)index, h->rtt_us);
 	}
 }
 

@@ -79,11 +79,6 @@ uint64_t stream_io_not_taken(const struct stream_io *io)
 	return st.not_taken;
 }
 
-const char *stream_io_name(const struct stream_io *io)
-{
-	return io->ops->name;
-}
-
 static enum reason unreachable_reason(int error)
 {
 	switch (error) {

@@ -15,7 +15,6 @@ int stream_io_open(struct stream_io **out, const struct scan_config *scan, const
 void stream_io_close(struct stream_io *io);
 // Connections that this system refused before anything was sent.
 uint64_t stream_io_not_taken(const struct stream_io *io);
-const char *stream_io_name(const struct stream_io *io);
 
 // 0, ERR_INTERRUPTED, or what ended it.
 int stream_io_run(struct stream_io *io, struct sweep *s, struct err_text *e) MUST_CHECK;

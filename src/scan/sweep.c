@@ -204,11 +204,6 @@ static bool host_over_time(struct sweep *s, struct sweep_host *h, const struct s
 	return true;
 }
 
-static bool unwanted(struct sweep *s, const struct space_item *item)
-{
-	return s->events.skip && s->events.skip(s->events.ctx, item->addr_index);
-}
-
 struct filler {
 	struct sweep_shot *shots;
 	unsigned n, max;
@@ -259,7 +254,7 @@ static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, st
 	struct space_item item;
 	sweep_item(s, k, &item);
 	struct sweep_host *h = sweep_host(s, item.addr_index);
-	if (unwanted(s, &item) || host_over_time(s, h, &item, f->now_ns)) {
+	if (sweep_unwanted(s, &item) || host_over_time(s, h, &item, f->now_ns)) {
 		c->todo &= ~bit;
 		c->done |= bit;
 		s->c.unsent++;
@@ -455,9 +450,8 @@ void sweep_seen(struct sweep *s, int64_t now_ns)
 	s->host_policy.seen_ns = s->net_policy.seen_ns = s->all_policy.seen_ns = now_ns;
 }
 
-void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us)
+void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, uint32_t rtt_us)
 {
-	(void)a;
 	if (!rtt_us)
 		return;
 	pace_rtt_sample(&sweep_host(s, addr_index)->flow.rtt, rtt_us);

@@ -102,7 +102,7 @@ void sweep_seen(struct sweep *s, int64_t now_ns);
 void sweep_rest_over(struct sweep *s);
 
 // RTT known beforehand (from host discovery).
-void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, const struct addr *a, uint32_t rtt_us);
+void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, uint32_t rtt_us);
 
 // When the last frame left; 0: none did.
 int64_t sweep_last_sent_ns(const struct sweep *s);

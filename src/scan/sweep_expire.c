@@ -172,11 +172,6 @@ static void next_try(struct sweep *s, struct chunk *c, uint64_t todo)
 	chunk_push(&s->window, &s->resend, c);
 }
 
-static bool host_finished(const struct sweep *s, const struct sweep_host *h, const struct space_item *item)
-{
-	return h->timed_out || (s->events.skip && s->events.skip(s->events.ctx, item->addr_index));
-}
-
 // Has this chunk far fewer answers than its hosts usually give? Then something swallowed them all at once (a
 // burst of loss, a stall), the loss measured elsewhere says nothing about it, and it is tried as often as is
 // allowed.
@@ -235,7 +230,7 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 		struct space_item item;
 		sweep_item(s, k, &item);
 		struct sweep_host *h = sweep_host(s, item.addr_index);
-		if (host_finished(s, h, &item)) {
+		if (h->timed_out || sweep_unwanted(s, &item)) {
 			c->done |= bit;
 			s->c.unsent++;
 			sweep_finish(s, &item);

@@ -23,7 +23,6 @@ struct sweep_host {
 	uint32_t resting_next;          // in the queue of the resting, slot + 1
 	int64_t finished_ns;
 	bool timed_out;
-	bool told_limited;
 };
 
 struct sweep {
@@ -48,7 +47,6 @@ struct sweep {
 
 	struct pace_bucket stated;        // --rate
 	struct pace_bucket ceiling;       // --max-rate
-	struct pace_bucket floor;         // --min-rate
 	struct pace_loss loss;            // of all
 	uint32_t ripe_first, fresh_first; // answers of chunks complete at once, not yet old enough to count
 	int64_t ripened_ns;
@@ -75,6 +73,12 @@ struct sweep {
 static inline uint64_t sweep_order_position(const struct sweep *s, uint64_t k)
 {
 	return s->slice.first + k * s->slice.step;
+}
+
+// Are positions of this address not wanted any more?
+static inline bool sweep_unwanted(const struct sweep *s, const struct space_item *item)
+{
+	return s->events.skip && s->events.skip(s->events.ctx, item->addr_index);
 }
 
 static inline void sweep_item(const struct sweep *s, uint64_t k, struct space_item *item)
