@@ -332,6 +332,8 @@ static int conclude(struct run *r, int err, struct err_text *e)
 	bool interrupted = r->report.signal != 0;
 	if (err == ERR_INTERRUPTED)
 		err = 0;
+	if (err && !e->text[0])
+		err_set(e, err, "%s", err_name(err));
 	struct err_text write_text = {{0}};
 	(void)report_finish(&r->report, interrupted || err || r->report.write_error);
 	interrupted = r->report.signal != 0;

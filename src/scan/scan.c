@@ -227,7 +227,7 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 	if (r == ERR_LIMIT && s->cfg.max_probes)
 		r = space_new_sampled(&space, job->set, job->slots, job->slot_count, &key, e);
 	if (r)
-		return r;
+		return r == -ENOMEM ? err_set(e, r, "out of memory for the table of ports") : r;
 	order_init(&order, space_count(space), &key, s->cfg.sequential);
 	struct order_slice slice =
 		order_shard(space_count(space), job->shard, job->shards ? job->shards : 1, job->max_probes);
