@@ -106,6 +106,16 @@ uint64_t order_at(const struct order *o, uint64_t position)
 	return position;
 }
 
+void order_at_many(const struct order *o, uint64_t *values, unsigned n)
+{
+	for (unsigned i = 0; !o->sequential && i < n; i++) {
+		uint64_t value = encrypt(o, values[i]);
+		while (value >= o->n)
+			value = encrypt(o, value);
+		values[i] = value;
+	}
+}
+
 uint64_t order_position(const struct order *o, uint64_t index)
 {
 	if (o->sequential)

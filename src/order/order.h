@@ -27,6 +27,8 @@ void order_init(struct order *o, uint64_t n, const struct hash_key *key, bool se
 // position in the order -> index, and back. Arguments < n.
 uint64_t order_at(const struct order *o, uint64_t position);
 uint64_t order_position(const struct order *o, uint64_t index);
+// The same for several at once, in place: they overlap in the processor.
+void order_at_many(const struct order *o, uint64_t *values, unsigned n);
 
 // The slice of positions that this run walks: shard i of n (0-based) takes positions i, i+n, i+2n, …; a
 // sample cuts it at max_probes (0: none).

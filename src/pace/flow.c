@@ -238,9 +238,10 @@ static bool epoch_over(const struct flow *f, uint32_t now_us)
 	return enough && f->answers > 0;
 }
 
-static void epochs_advance(struct flow *f, const struct flow_policy *p, int64_t now_ns)
+// Judges the epochs whose time has come.
+static void judge_closed(struct flow *f, const struct flow_policy *p, uint32_t now_us)
 {
-	uint32_t now_us = micros(now_ns), seen_us = micros(p->seen_ns);
+	uint32_t seen_us = micros(p->seen_ns);
 	while (f->pending &&
 	       (plenty(f, &f->closed[0]) || later(seen_us, f->closed[0].end_us + grace_us(f)) >= 0)) {
 		struct flow_epoch e = f->closed[0];
@@ -248,8 +249,13 @@ static void epochs_advance(struct flow *f, const struct flow_policy *p, int64_t 
 		memmove(&f->closed[0], &f->closed[1], f->pending * sizeof(e));
 		judge(f, p, &e, now_us);
 	}
-	if (f->pending == FLOW_PENDING || !epoch_over(f, now_us))
+}
+
+static void close_epoch(struct flow *f, uint32_t now_us)
+{
+	if (f->now.sent < EPOCH_MIN_SENT || f->pending == FLOW_PENDING || !epoch_over(f, now_us))
 		return;
+	f->looked_ns = 0;
 	f->now.end_us = now_us;
 	f->closed[f->pending++] = f->now;
 	epoch_start(&f->now, now_us);
@@ -257,18 +263,23 @@ static void epochs_advance(struct flow *f, const struct flow_policy *p, int64_t 
 
 bool flow_may_send(struct flow *f, const struct flow_policy *p, int64_t now_ns)
 {
+	if (f->refill_ns == now_ns && p->scan_delay_ns <= 0)
+		return f->tokens >= 1;
 	if (f->refill_ns == 0)
 		first_use(f, p, now_ns);
 	int64_t passed = now_ns - f->refill_ns;
 	if (p->scan_delay_ns > 0)
 		return f->tokens == p->burst || passed >= p->scan_delay_ns;
 	if (passed > 0) {
-		double rate = ceiling(f, p), most = rate * TOKENS_NS / 1e9;
-		if (most < p->burst)
-			most = p->burst;
+		double rate = ceiling(f, p);
 		f->tokens += rate * (double)passed / 1e9;
-		if (f->tokens > most)
-			f->tokens = most;
+		if (f->tokens > p->burst) {
+			double most = rate * TOKENS_NS / 1e9;
+			if (most < p->burst)
+				most = p->burst;
+			if (f->tokens > most)
+				f->tokens = most;
+		}
 		f->refill_ns = now_ns;
 	}
 	return f->tokens >= 1;
@@ -293,7 +304,12 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 		f->refill_ns = now_ns;
 		return;
 	}
-	epochs_advance(f, p, now_ns); // first: frames of one instant stay in one epoch
+	// First: frames of one instant stay in one epoch.
+	if (f->pending && f->looked_ns != now_ns) {
+		judge_closed(f, p, micros(now_ns));
+		f->looked_ns = now_ns;
+	}
+	close_epoch(f, micros(now_ns));
 	if (f->now.sent == 0)
 		epoch_start(&f->now, micros(now_ns));
 	if (judged) {
@@ -387,7 +403,9 @@ void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns,
 	count_arrival(f, p, path_us, micros(now_ns));
 	if (f->answers == 1 && p->level == FLOW_HOST) // it lives: the gentle start is over
 		grow(f, p->start_pps, rtt_us > LONG_RTT_US ? 12 : 4);
-	epochs_advance(f, p, now_ns);
+	f->looked_ns = 0;
+	judge_closed(f, p, micros(now_ns));
+	close_epoch(f, micros(now_ns));
 }
 
 void flow_overrun(struct flow *f, const struct flow_policy *p, int64_t now_ns)

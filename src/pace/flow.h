@@ -35,26 +35,32 @@ struct flow_epoch {
 
 #define FLOW_PENDING 3 // epochs whose answers may still come
 
+// A scan has tens of thousands of these and meets them in random order: what a frame needs is one cache line,
+// what an answer needs another, and the rest is for those that are sent much.
 struct flow {
-	struct pace_rtt rtt;
-	struct pace_rtt lag; // the same from when the frame was handed over: queues of our own included
-	struct flow_epoch now, closed[FLOW_PENDING],
-		judged;    // being filled; oldest first; the last one judged
-	int64_t refill_ns; // when the tokens were last counted; 0: never used
+	_Alignas(64) int64_t refill_ns; // when the tokens were last counted; 0: never used
 	double tokens;
 	double rate_pps;
-	float share; // usual share of answered probes; 0: unknown
-	float arriving_pps;
-	float good_pps;                      // most that went well
-	float undo_pps;                      // rate before the last judged epoch cut it; 0: it did not
-	uint32_t arrived, arriving_since_us; // answers in the measuring interval
-	uint32_t arriving_min_us;            // … and the least RTT among them
-	uint32_t base_rtt_us, bad_since_us, cut_us;
-	uint32_t answers;   // ever, saturating
-	uint32_t asked;     // first tries ever, saturating
+	struct flow_epoch now; // being filled
+	float share;           // usual share of answered probes; 0: unknown
+	uint32_t answers;      // ever, saturating
+	uint32_t asked;        // first tries ever, saturating
+	uint32_t cut_us;
 	uint8_t bad_epochs; // in a row
 	uint8_t pending;    // entries of `closed` in use
 	bool slow_start, limited;
+
+	struct pace_rtt rtt;
+	struct pace_rtt lag; // the same from when the frame was handed over: queues of our own included
+	float arriving_pps;
+	uint32_t arrived, arriving_since_us; // answers in the measuring interval
+	uint32_t arriving_min_us;            // … and the least RTT among them
+	uint32_t base_rtt_us, bad_since_us;
+	float good_pps; // most that went well
+	float undo_pps; // rate before the last judged epoch cut it; 0: it did not
+
+	struct flow_epoch closed[FLOW_PENDING], judged; // oldest first; the last one judged
+	int64_t looked_ns; // when flow_sent last looked at `closed`, if no answer has come since
 };
 
 // May one frame leave now? Does not take it.

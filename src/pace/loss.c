@@ -41,6 +41,28 @@ unsigned pace_loss_tries(double p, double confidence, unsigned max_tries)
 	return max_tries;
 }
 
+// p^tries, multiplied as pace_loss_tries does.
+static double power(double p, unsigned tries)
+{
+	double left = 1;
+	while (tries--)
+		left *= p;
+	return left;
+}
+
+double pace_loss_limit(unsigned tries, double confidence)
+{
+	double miss = 1 - confidence;
+	if (miss <= 0)
+		return 0;
+	double p = pow(miss, 1.0 / tries);
+	while (p > 0 && power(p, tries) > miss)
+		p = nextafter(p, 0);
+	while (p < 1 && power(nextafter(p, 1), tries) <= miss)
+		p = nextafter(p, 1);
+	return p;
+}
+
 double pace_loss_missed(double share, double open_found)
 {
 	return open_found * share / (1 - share);

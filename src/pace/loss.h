@@ -26,6 +26,9 @@ double pace_loss_upper(const struct pace_loss *l, double prior, double weight);
 // Smallest k with p^k <= 1 - confidence, within 1 … max_tries.
 unsigned pace_loss_tries(double p, double confidence, unsigned max_tries);
 
+// The largest p for which `tries` are enough: pace_loss_tries(p) <= tries where max_tries is larger.
+double pace_loss_limit(unsigned tries, double confidence);
+
 // Open ports missed when `open_found` were found and each was missed with probability `share`.
 double pace_loss_missed(double share, double open_found);
 // A number that a Poisson variable of this mean stays within in 97.5 of 100 cases (never below the mean).

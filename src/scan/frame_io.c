@@ -9,6 +9,7 @@
 #include "scan/source_ports.h"
 
 #define REPLIES       256
+#define READ_AT_ONCE  16
 #define DRAIN_ROUNDS  8
 #define BATCH_DEFAULT 128
 #define THREADS_FROM  20000u // frames; from here sending threads are worth their start
@@ -272,23 +273,25 @@ static bool queued(const struct frame_io *io)
 	return any;
 }
 
-static void take_reply(struct frame_io *io, const struct frame_sweep *fs, const struct frame_reply *fr)
+// False when it is no answer of ours.
+static bool read_reply(struct frame_io *io, const struct frame_sweep *fs, const struct frame_reply *fr,
+		       struct sweep_reply *out)
 {
 	struct packet_view v;
 	struct probe_answer a;
 	if (packet_parse(fr->data, fr->len, fr->ethertype, &v))
-		return;
+		return false;
 	enum probe_verdict verdict = probe_classify(&io->env, fs->techniques, &v, &a);
 	if (verdict == PROBE_REJECTED)
 		sweep_count_rejected(fs->sweep);
 	if (verdict != PROBE_ANSWER)
-		return;
+		return false;
 	if (!addr_is_v4(&a.target) &&
 	    (a.target.hi >> 54) == 0x3fa) // link-local: of the interface it came in by
 		a.target.scope = fr->ifindex;
 	if (a.mac_known && fs->mac)
 		fs->mac(fs->mac_ctx, &a.target, a.mac);
-	struct sweep_reply r = {
+	*out = (struct sweep_reply){
 		.target = a.target,
 		.port = a.port,
 		.technique = a.technique,
@@ -301,8 +304,24 @@ static void take_reply(struct frame_io *io, const struct frame_sweep *fs, const 
 		.options_len = a.options_len,
 	};
 	if (a.from_other)
-		r.from = a.from;
-	sweep_answer(fs->sweep, &r, fr->time_ns);
+		out->from = a.from;
+	return true;
+}
+
+static void take_replies(struct frame_io *io, const struct frame_sweep *fs, const struct frame_reply *fr,
+			 int n)
+{
+	struct sweep_reply r[READ_AT_ONCE];
+	int64_t times_ns[READ_AT_ONCE];
+	unsigned have = 0;
+	for (int i = 0; i < n; i++) {
+		if (read_reply(io, fs, &fr[i], &r[have]))
+			times_ns[have++] = fr[i].time_ns;
+		if (have == READ_AT_ONCE || i == n - 1) {
+			sweep_answers(fs->sweep, r, times_ns, have);
+			have = 0;
+		}
+	}
 }
 
 // Takes what is here from one transport; returns how many, or an error.
@@ -314,8 +333,7 @@ static int drain(struct frame_io *io, struct open_transport *t, const struct fra
 		int n = t->ops->recv(t->f, replies, REPLIES);
 		if (n < 0)
 			return n;
-		for (int i = 0; i < n; i++)
-			take_reply(io, fs, &replies[i]);
+		take_replies(io, fs, replies, n);
 		sum += n;
 		if (n < REPLIES)
 			break;

@@ -13,6 +13,7 @@
 #define SAMPLE_WANTED  5000u // positions that are always sent again, if there are so many …
 #define SAMPLE_MOST    100u  // … and at least one in so many
 #define SEEN_MAX       (64u << 20)
+#define AHEAD          32u // positions looked up together
 
 #define LONGER_TRIES        2 // doublings of a connection's time-out
 #define CATCH_UP_NS         (10 * NS_PER_MS)
@@ -45,24 +46,14 @@ static void policies(struct sweep *s)
 	s->all_policy.level = FLOW_ALL;
 }
 
-static int allocate(struct sweep *s, uint64_t addresses)
-{
-	s->dense = addresses <= HOST_SLOTS;
-	s->host_slots = s->dense ? (addresses ? (uint32_t)addresses : 1) : HOST_SLOTS;
-	s->hosts = calloc(s->host_slots, sizeof(*s->hosts));
-	s->nets = calloc(NET_SLOTS, sizeof(*s->nets));
-	if (!s->hosts || !s->nets)
-		return -ENOMEM;
-	return window_init(&s->window, s->slice.count, s->policy.window_max);
-}
-
 int sweep_new(struct sweep **out, const struct space *space, const struct order *order,
 	      const struct order_slice *slice, const struct sweep_policy *policy,
 	      const struct sweep_events *events)
 {
-	struct sweep *s = calloc(1, sizeof(*s));
+	struct sweep *s = aligned_alloc(CACHE_LINE, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	memset(s, 0, sizeof(*s));
 	s->space = space;
 	s->order = order;
 	s->slice = *slice;
@@ -71,7 +62,9 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 	s->rtt = policy->rtt;
 	policies(s);
 	uint64_t slots = space_slot_count(space);
-	int r = allocate(s, slots ? space_count(space) / slots : 0);
+	int r = sweep_hosts_init(s, slots ? space_count(space) / slots : 0);
+	if (!r)
+		r = window_init(&s->window, slice->count, policy->window_max);
 	if (r) {
 		sweep_free(s);
 		return r;
@@ -81,7 +74,9 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 		s->hosts[i].left = (uint32_t)slots;
 	seen_init(&s->seen, SEEN_MAX);
 	uint64_t sample = slice->count / SAMPLE_WANTED;
-	s->sample = sample < 1 ? 1 : sample > SAMPLE_MOST ? SAMPLE_MOST : (uint32_t)sample;
+	s->sample = recip_of(sample < 1 ? 1 : sample > SAMPLE_MOST ? SAMPLE_MOST : sample);
+	for (unsigned n = 1; n < policy->max_tries && n <= WINDOW_TRIES_MAX; n++)
+		s->tries_loss[n] = pace_loss_limit(n, policy->confidence);
 	s->c.positions = slice->count;
 	*out = s;
 	return 0;
@@ -93,76 +88,13 @@ void sweep_free(struct sweep *s)
 		return;
 	window_free(&s->window);
 	seen_free(&s->seen);
-	free(s->hosts);
-	free(s->nets);
+	sweep_hosts_free(s);
 	free(s);
 }
 
 _Atomic uint32_t *sweep_stamps(struct sweep *s)
 {
 	return s->window.stamps;
-}
-
-struct sweep_host *sweep_host(struct sweep *s, uint64_t addr_index)
-{
-	uint64_t i = s->dense ? addr_index : hash_mix64(addr_index) & (HOST_SLOTS - 1);
-	return &s->hosts[i];
-}
-
-struct flow *sweep_net(struct sweep *s, const struct addr *a)
-{
-	uint64_t net = addr_is_v4(a) ? a->lo >> 8 : a->hi;
-	return &s->nets[hash_mix64(net) & (NET_SLOTS - 1)];
-}
-
-// In a dense sweep a host's slot is its address.
-static void host_rests(struct sweep *s, struct sweep_host *h)
-{
-	uint32_t place = (uint32_t)(h - s->hosts) + 1;
-	h->finished_ns = s->now_ns;
-	if (s->resting_tail)
-		s->hosts[s->resting_tail - 1].resting_next = place;
-	else
-		s->resting_head = place;
-	s->resting_tail = place;
-}
-
-static void wake_first(struct sweep *s)
-{
-	uint32_t slot = s->resting_head - 1;
-	struct space_item item;
-	s->resting_head = s->hosts[slot].resting_next;
-	if (!s->resting_head)
-		s->resting_tail = 0;
-	space_at(s->space, (uint64_t)slot * space_slot_count(s->space), &item);
-	s->events.host_done(s->events.ctx, &item.addr, slot);
-}
-
-void sweep_rest_over(struct sweep *s)
-{
-	while (s->resting_head)
-		wake_first(s);
-}
-
-static void wake_hosts(struct sweep *s)
-{
-	int64_t rest = s->resting_head ? sweep_cool_down_ns(s) : 0;
-	while (s->resting_head && s->now_ns >= s->hosts[s->resting_head - 1].finished_ns + rest)
-		wake_first(s);
-}
-
-void sweep_finish(struct sweep *s, const struct space_item *item)
-{
-	s->c.positions_done++;
-	if (!s->dense || !s->events.host_done)
-		return;
-	struct sweep_host *h = sweep_host(s, item->addr_index);
-	if (!h->left || --h->left)
-		return;
-	if (h->given_up && !s->policy.stream)
-		host_rests(s, h);
-	else
-		s->events.host_done(s->events.ctx, &item->addr, item->addr_index);
 }
 
 enum gate { GATE_OPEN, GATE_HOST, GATE_ALL };
@@ -191,10 +123,12 @@ static enum gate evidence(struct sweep *s, struct sweep_host *h, struct flow *ne
 static bool host_over_time(struct sweep *s, struct sweep_host *h, const struct space_item *item,
 			   int64_t now_ns)
 {
+	if (s->policy.host_timeout_ns <= 0)
+		return false;
 	if (h->first_ns == 0)
 		h->first_ns = now_ns;
-	if (s->policy.host_timeout_ns <= 0 || h->timed_out)
-		return h->timed_out;
+	if (h->timed_out)
+		return true;
 	if (now_ns - h->first_ns < s->policy.host_timeout_ns)
 		return false;
 	h->timed_out = true;
@@ -225,19 +159,26 @@ static int64_t try_timeout_ns(const struct sweep *s, const struct sweep_host *h,
 	return t < s->rtt.max_ns ? t : s->rtt.max_ns;
 }
 
-static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const struct space_item *item,
-		  struct filler *f)
+// A position that is looked at: its item, and what its host and net have in hand.
+struct sight {
+	uint64_t k, bit;
+	const struct space_item *item;
+	struct sweep_host *host;
+	struct flow *net;
+};
+
+static void shoot(struct sweep *s, const struct chunk *c, const struct sight *at, struct filler *f)
 {
-	uint32_t stamp = window_stamp(&s->window, k);
-	s->window.earlier[stamp] = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
+	uint32_t stamp = window_stamp(&s->window, at->k);
+	uint32_t left = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
+	s->window.before[stamp] = c->tries == 1 ? (uint32_t)(f->now_ns / NS_PER_US) : left;
 	atomic_store_explicit(&s->window.stamps[stamp], 0, memory_order_relaxed);
-	s->window.handed[stamp] = (uint32_t)(f->now_ns / NS_PER_US);
 	f->shots[f->n++] = (struct sweep_shot){
-		.item = *item,
-		.position = k,
+		.item = *at->item,
+		.position = at->k,
 		.stamp = stamp,
 		.try_no = c->tries,
-		.timeout_ns = try_timeout_ns(s, sweep_host(s, item->addr_index), c->tries),
+		.timeout_ns = s->policy.stream ? try_timeout_ns(s, at->host, c->tries) : 0,
 	};
 	if (c->tries > s->most_tries)
 		s->most_tries = c->tries;
@@ -249,22 +190,19 @@ static void shoot(struct sweep *s, const struct chunk *c, uint64_t k, const stru
 }
 
 // One position of a chunk: sent, skipped, or left for later.
-static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, struct filler *f)
+static void visit(struct sweep *s, struct chunk *c, const struct sight *at, struct filler *f)
 {
-	struct space_item item;
-	sweep_item(s, k, &item);
-	struct sweep_host *h = sweep_host(s, item.addr_index);
-	if (sweep_unwanted(s, &item) || host_over_time(s, h, &item, f->now_ns)) {
-		c->todo &= ~bit;
-		c->done |= bit;
+	struct sweep_host *h = at->host;
+	if (sweep_unwanted(s, at->item) || host_over_time(s, h, at->item, f->now_ns)) {
+		c->todo &= ~at->bit;
+		c->done |= at->bit;
 		s->c.unsent++;
-		sweep_finish(s, &item);
+		sweep_finish(s, h, &at->item->addr, at->item->addr_index);
 		return;
 	}
-	struct flow *net = sweep_net(s, &item.addr);
 	bool stated = s->policy.rate_pps > 0;
 	if (!stated || s->policy.scan_delay_ns > 0) {
-		enum gate g = evidence(s, h, net, f->now_ns, &f->wait_ns);
+		enum gate g = evidence(s, h, at->net, f->now_ns, &f->wait_ns);
 		if (g == GATE_ALL || (g == GATE_HOST && s->policy.sequential)) { // in order: nobody overtakes
 			f->stop = true;
 			return;
@@ -275,17 +213,17 @@ static void visit(struct sweep *s, struct chunk *c, uint64_t k, uint64_t bit, st
 		}
 	}
 	f->streak = 0;
-	c->todo &= ~bit;
+	c->todo &= ~at->bit;
 	bool judged = c->tries == 1, apart = flow_apart(&h->flow);
 	if (!stated || s->policy.scan_delay_ns > 0)
 		flow_sent(&h->flow, &s->host_policy, f->now_ns, judged);
 	if (!stated && !apart) {
 		flow_sent(&s->all, &s->all_policy, f->now_ns, judged);
-		flow_sent(net, &s->net_policy, f->now_ns, judged);
+		flow_sent(at->net, &s->net_policy, f->now_ns, judged);
 	}
 	if (s->policy.stream)
-		c->pending |= bit;
-	shoot(s, c, k, &item, f);
+		c->pending |= at->bit;
+	shoot(s, c, at, f);
 }
 
 static void sent_all(struct sweep *s, struct chunk *c, int64_t now_ns)
@@ -300,14 +238,47 @@ static void sent_all(struct sweep *s, struct chunk *c, int64_t now_ns)
 	chunk_push(&s->window, &s->waiting[c->tries], c);
 }
 
+static bool may_go_on(const struct filler *f)
+{
+	return f->n < f->max && !f->stop && f->streak < BLOCKED_STREAK;
+}
+
+static uint64_t lowest_bits(uint64_t mask, unsigned n)
+{
+	uint64_t above = mask;
+	while (above && n--)
+		above &= above - 1;
+	return mask ^ above;
+}
+
+// Visits the positions of a chunk that `some` has bits of.
+static void visit_some(struct sweep *s, struct chunk *c, uint64_t some, struct filler *f)
+{
+	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
+	struct space_item items[AHEAD];
+	struct sweep_host *hosts[AHEAD];
+	struct flow *nets[AHEAD];
+	unsigned n = sweep_items(s, base, some, items);
+	for (unsigned i = 0; i < n; i++) {
+		hosts[i] = sweep_host(s, items[i].addr_index);
+		nets[i] = sweep_net(s, &items[i].addr);
+		__builtin_prefetch(&hosts[i]->flow, 1);
+		__builtin_prefetch(nets[i], 1);
+	}
+	for (unsigned i = 0; i < n && may_go_on(f); i++, some &= some - 1) {
+		struct sight at = {base + (unsigned)__builtin_ctzll(some), some & -some, &items[i], hosts[i],
+				   nets[i]};
+		visit(s, c, &at, f);
+	}
+}
+
 // Works through a chunk until it is sent, or as far as budgets and blocked hosts let it.
 static void work(struct sweep *s, struct chunk *c, struct filler *f)
 {
-	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
-	for (uint64_t left = c->todo; left && f->n < f->max && !f->stop && f->streak < BLOCKED_STREAK;
-	     left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
-		visit(s, c, base + i, 1ULL << i, f);
+	for (uint64_t left = c->todo; left && may_go_on(f);) {
+		uint64_t some = lowest_bits(left, f->max - f->n < AHEAD ? f->max - f->n : AHEAD);
+		visit_some(s, c, some, f);
+		left ^= some;
 	}
 	if (c->todo == 0) {
 		sent_all(s, c, f->now_ns);
@@ -326,11 +297,6 @@ static struct chunk *next_chunk(struct sweep *s)
 	if (!c)
 		c = chunk_pop(&s->window, &s->resend);
 	return c ? c : window_open(&s->window);
-}
-
-static bool may_go_on(const struct filler *f)
-{
-	return f->n < f->max && !f->stop && f->streak < BLOCKED_STREAK;
 }
 
 // What hosts over their budget held up goes first once they may be sent to again. They are looked at seldom,
@@ -385,7 +351,7 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 		start_clock(s, now_ns);
 	s->now_ns = now_ns;
 	sweep_expire(s, now_ns);
-	wake_hosts(s);
+	sweep_wake_hosts(s);
 	if (now_ns < s->blocked_until_ns)
 		return 0;
 	max = stated_limit(s, max, now_ns);

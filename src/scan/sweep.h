@@ -85,6 +85,8 @@ int64_t sweep_wait_ns(const struct sweep *s, int64_t now_ns);
 bool sweep_done(const struct sweep *s, int64_t now_ns);
 
 void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns);
+// The same for several, each with its time: their misses of the cache overlap.
+void sweep_answers(struct sweep *s, const struct sweep_reply *r, const int64_t *times_ns, unsigned n);
 // A connection's end. `answered` false: it timed out. rtt_us 0: not known.
 void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
 			 uint32_t rtt_us, int64_t now_ns);

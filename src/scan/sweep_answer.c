@@ -5,17 +5,51 @@
 #include "scan/sweep_state.h"
 
 #define EARLY_ANSWERS 64
+#define AT_ONCE       16u // answers whose places are found together
+#define WALL_CHECK_NS (10 * NS_PER_MS)
 
-static bool position_of(const struct sweep *s, const struct sweep_reply *r, uint64_t *k)
+// An answer's position: named by the answer itself, so that nothing need be looked up again.
+struct place {
+	struct chunk *chunk; // NULL: its window has closed
+	uint64_t k, bit;
+	uint64_t addr_index;
+	struct sweep_host *host;
+	bool ours;
+};
+
+static bool position_of(const struct sweep *s, const struct sweep_reply *r, struct place *at)
 {
 	uint64_t index;
-	if (!space_index(s->space, &r->target, r->technique, r->port, &index))
+	struct space_slot slot = {r->port, r->technique};
+	if (!space_locate(s->space, &r->target, &slot, &index, &at->addr_index))
 		return false;
 	uint64_t p = order_position(s->order, index);
-	if (p < s->slice.first || (p - s->slice.first) % s->slice.step)
+	if (p < s->slice.first)
 		return false;
-	*k = (p - s->slice.first) / s->slice.step;
-	return *k < s->slice.count;
+	at->k = p - s->slice.first;
+	if (s->slice.step > 1) {
+		if (at->k % s->slice.step)
+			return false;
+		at->k /= s->slice.step;
+	}
+	return at->k < s->slice.count && at->k / CHUNK_BITS < s->window.tail;
+}
+
+// Finds an answer's place and asks for the memory that it will need.
+static void locate(const struct sweep *s, const struct sweep_reply *r, struct place *at)
+{
+	at->ours = position_of(s, r, at);
+	if (!at->ours)
+		return;
+	at->chunk = window_chunk(&s->window, at->k, &at->bit);
+	at->host = sweep_host(s, at->addr_index);
+	uint32_t stamp = window_stamp(&s->window, at->k);
+	__builtin_prefetch(&at->host->flow, 1);
+	__builtin_prefetch(&at->host->flow.rtt, 1);
+	__builtin_prefetch(&at->host->loss, 1);
+	__builtin_prefetch(at->chunk, 1);
+	__builtin_prefetch(&s->window.stamps[stamp]);
+	__builtin_prefetch(&s->window.before[stamp]);
 }
 
 static void count_state(struct scan_counters *c, unsigned state)
@@ -41,13 +75,23 @@ static void count_state(struct scan_counters *c, unsigned state)
 	}
 }
 
-static void tell(struct sweep *s, const struct sweep_reply *r, const struct space_item *item, uint32_t rtt_us,
+// The wall clock of the answer in hand, from the monotonic one: reading it costs more than all of tell.
+static int64_t wall_ns(struct sweep *s)
+{
+	if (!s->wall_checked_ns || s->now_ns - s->wall_checked_ns > WALL_CHECK_NS) {
+		s->wall_checked_ns = s->now_ns;
+		s->wall_ahead_ns = clock_wall_ns() - clock_mono_ns();
+	}
+	return s->now_ns + s->wall_ahead_ns;
+}
+
+static void tell(struct sweep *s, const struct sweep_reply *r, const struct place *at, uint32_t rtt_us,
 		 bool late)
 {
 	struct record rec = {
 		.addr = r->target,
 		.from = r->from,
-		.wall_ns = clock_wall_ns(),
+		.wall_ns = wall_ns(s),
 		.rtt_us = rtt_us,
 		.port = r->port,
 		.window = r->window,
@@ -64,45 +108,48 @@ static void tell(struct sweep *s, const struct sweep_reply *r, const struct spac
 		memcpy(rec.options, r->options, rec.options_len);
 	count_state(&s->c, r->state);
 	if (s->events.record)
-		s->events.record(s->events.ctx, &rec, item->addr_index);
+		s->events.record(s->events.ctx, &rec, at->addr_index);
 }
 
 // A position that had been given up.
-static void tell_late(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+static void tell_late(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
-	struct space_item item;
-	sweep_item(s, k, &item);
 	s->c.late++;
 	if (s->c.silent) {
 		s->c.silent--;
 		s->c.answered++;
 	}
-	tell(s, r, &item, 0, true);
+	tell(s, r, at, 0, true);
 }
 
 // After its window has closed: news only when it is open and was not reported.
-static void late_answer(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+static void late_answer(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
 	if (r->state != STATE_OPEN)
 		s->c.late++;
-	else if (seen_add(&s->seen, k))
-		tell_late(s, r, k);
+	else if (seen_add(&s->seen, at->k))
+		tell_late(s, r, at);
 	else
 		s->c.duplicates++;
 }
 
-// The send time that belongs to the answer, in nanoseconds before now; -1 when it cannot be told.
-static int64_t age_of(const struct sweep *s, const struct chunk *c, uint64_t k, uint64_t bit, unsigned try_no,
-		      int64_t now_ns)
+// The newest try of a position that has left.
+static unsigned newest_try(const struct place *at)
 {
-	unsigned last = c->tries - ((c->todo & bit) ? 1u : 0u); // the newest try that has left
-	uint32_t at = 0, stamp = window_stamp(&s->window, k);
+	return at->chunk->tries - ((at->chunk->todo & at->bit) ? 1u : 0u);
+}
+
+// The send time that belongs to the answer, in nanoseconds before now; -1 when it cannot be told.
+static int64_t age_of(const struct sweep *s, const struct place *place, unsigned try_no, int64_t now_ns)
+{
+	unsigned last = newest_try(place);
+	uint32_t at = 0, stamp = window_stamp(&s->window, place->k);
 	if (try_no == 0)
 		try_no = last == 1 ? 1 : 0;
 	if (try_no && try_no == last)
 		at = atomic_load_explicit(&s->window.stamps[stamp], memory_order_relaxed);
 	else if (try_no && try_no + 1 == last)
-		at = s->window.earlier[stamp];
+		at = s->window.before[stamp];
 	if (!at)
 		return -1;
 	return (int64_t)(uint32_t)((uint32_t)(now_ns / 1000) - at) * 1000;
@@ -120,20 +167,22 @@ static void learn_timeout(struct sweep *s, const struct sweep_host *h)
 		s->slow_rto_ns = t;
 }
 
-static void pace_answer(struct sweep *s, struct sweep_host *h, const struct space_item *item, uint64_t k,
-			uint32_t rtt_us, int64_t now_ns)
+// Of an answer to the only try so far.
+static void pace_answer(struct sweep *s, const struct place *at, const struct addr *target, uint32_t rtt_us,
+			int64_t now_ns)
 {
+	struct sweep_host *h = at->host;
 	bool was_limited = h->flow.limited;
-	uint32_t lag_us = (uint32_t)(now_ns / NS_PER_US) - s->window.handed[window_stamp(&s->window, k)];
+	uint32_t lag_us = (uint32_t)(now_ns / NS_PER_US) - s->window.before[window_stamp(&s->window, at->k)];
 	int64_t handed = now_ns - (int64_t)lag_us * NS_PER_US;
 	flow_answered(&h->flow, &s->host_policy, handed, rtt_us, now_ns);
 	learn_timeout(s, h);
 	if (!flow_apart(&h->flow)) {
 		flow_answered(&s->all, &s->all_policy, handed, rtt_us, now_ns);
-		flow_answered(sweep_net(s, &item->addr), &s->net_policy, handed, rtt_us, now_ns);
+		flow_answered(sweep_net(s, target), &s->net_policy, handed, rtt_us, now_ns);
 	} else if (h->flow.limited && !was_limited) {
 		flow_forgive(&s->all, now_ns);
-		flow_forgive(sweep_net(s, &item->addr), now_ns);
+		flow_forgive(sweep_net(s, target), now_ns);
 	}
 	s->blocked_until_ns = 0;
 	if (s->host_slots == 1 || h->flow.answers <= EARLY_ANSWERS)
@@ -150,22 +199,14 @@ static void pace_late_try(struct sweep *s, struct sweep_host *h, uint32_t rtt_us
 	learn_timeout(s, h);
 }
 
-// A position within the window.
-struct place {
-	struct chunk *chunk;
-	uint64_t k, bit;
-};
-
 static void accept(struct sweep *s, const struct place *at, const struct sweep_reply *r, int64_t age_ns,
 		   int64_t now_ns)
 {
 	struct chunk *c = at->chunk;
-	uint64_t k = at->k, bit = at->bit;
-	struct space_item item;
-	sweep_item(s, k, &item);
-	struct sweep_host *h = sweep_host(s, item.addr_index);
+	uint64_t bit = at->bit;
+	struct sweep_host *h = at->host;
 	unsigned try_no = r->try_no;
-	if (try_no == 0 && c->tries - ((c->todo & bit) ? 1u : 0u) == 1)
+	if (try_no == 0 && newest_try(at) == 1)
 		try_no = 1;
 	if (try_no == 1)
 		c->first |= bit;
@@ -175,88 +216,99 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 	c->todo &= ~bit;
 	uint32_t rtt_us = age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1;
 	if (try_no == 1 && c->tries == 1)
-		pace_answer(s, h, &item, k, rtt_us, now_ns);
+		pace_answer(s, at, &r->target, rtt_us, now_ns);
 	else
 		pace_late_try(s, h, rtt_us);
 	if (r->state == STATE_OPEN) {
-		seen_add(&s->seen, k);
+		seen_add(&s->seen, at->k);
 		h->open++;
 		if (try_no > 1)
 			h->open_second++;
 	}
 	s->c.answered++;
 	s->c.records++;
-	tell(s, r, &item, rtt_us, false);
-	sweep_finish(s, &item);
+	tell(s, r, at, rtt_us, false);
+	sweep_finish(s, h, &r->target, at->addr_index);
 }
 
 // A position that was given up, in a chunk that is still open, has its answer now, and that tells how late
 // answers are.
 static void take_back(struct sweep *s, const struct place *at, const struct sweep_reply *r, int64_t age_ns)
 {
-	struct space_item item;
-	sweep_item(s, at->k, &item);
-	struct sweep_host *h = sweep_host(s, item.addr_index);
+	struct sweep_host *h = at->host;
 	at->chunk->given &= ~at->bit;
 	pace_late_try(s, h, age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1);
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, at->k);
 		h->open++;
 	}
-	tell_late(s, r, at->k);
+	tell_late(s, r, at);
 }
 
 // A position that has an answer already: open after closed is news, the rest is a duplicate.
-static void again(struct sweep *s, const struct sweep_reply *r, uint64_t k)
+static void again(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
-	if (r->state != STATE_OPEN || !seen_add(&s->seen, k)) {
+	if (r->state != STATE_OPEN || !seen_add(&s->seen, at->k)) {
 		s->c.duplicates++;
 		return;
 	}
-	struct space_item item;
-	sweep_item(s, k, &item);
-	sweep_host(s, item.addr_index)->open++;
+	at->host->open++;
 	s->c.records++;
-	tell(s, r, &item, 0, false);
+	tell(s, r, at, 0, false);
+}
+
+static void answer(struct sweep *s, const struct sweep_reply *r, const struct place *at, int64_t now_ns)
+{
+	s->now_ns = now_ns;
+	s->c.answers++;
+	if (!at->ours)
+		s->c.rejected++;
+	else if (!at->chunk)
+		late_answer(s, r, at);
+	else if (at->chunk->given & at->bit)
+		take_back(s, at, r, age_of(s, at, r->try_no, now_ns));
+	else if (at->chunk->done & at->bit)
+		again(s, r, at);
+	else
+		accept(s, at, r, age_of(s, at, r->try_no, now_ns), now_ns);
 }
 
 void sweep_answer(struct sweep *s, const struct sweep_reply *r, int64_t now_ns)
 {
-	uint64_t k, bit;
-	s->now_ns = now_ns;
-	s->c.answers++;
-	if (!position_of(s, r, &k) || k / CHUNK_BITS >= s->window.tail) {
-		s->c.rejected++;
-		return;
+	struct place at;
+	locate(s, r, &at);
+	answer(s, r, &at, now_ns);
+}
+
+void sweep_answers(struct sweep *s, const struct sweep_reply *r, const int64_t *times_ns, unsigned n)
+{
+	struct place at[AT_ONCE];
+	for (unsigned from = 0; from < n; from += AT_ONCE) {
+		unsigned some = n - from < AT_ONCE ? n - from : AT_ONCE;
+		for (unsigned i = 0; i < some; i++)
+			locate(s, &r[from + i], &at[i]);
+		for (unsigned i = 0; i < some; i++)
+			answer(s, &r[from + i], &at[i], times_ns[from + i]);
 	}
-	struct chunk *c = window_chunk(&s->window, k, &bit);
-	if (!c) {
-		late_answer(s, r, k);
-		return;
-	}
-	struct place at = {c, k, bit};
-	if (c->given & bit)
-		take_back(s, &at, r, age_of(s, c, k, bit, r->try_no, now_ns));
-	else if (c->done & bit)
-		again(s, r, k);
-	else
-		accept(s, &at, r, age_of(s, c, k, bit, r->try_no, now_ns), now_ns);
 }
 
 void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
 			 uint32_t rtt_us, int64_t now_ns)
 {
-	uint64_t bit;
+	struct place at = {.k = position, .ours = true};
 	s->now_ns = now_ns;
-	struct chunk *c = window_chunk(&s->window, position, &bit);
-	if (!c || !(c->pending & bit))
+	struct chunk *c = at.chunk = window_chunk(&s->window, position, &at.bit);
+	if (!c || !(c->pending & at.bit))
 		return;
-	c->pending &= ~bit;
+	c->pending &= ~at.bit;
 	if (answered) {
+		struct space_item item;
+		sweep_item(s, position, &item);
+		at.addr_index = item.addr_index;
+		at.host = sweep_host(s, item.addr_index);
 		s->c.answers++;
-		if (!(c->done & bit))
-			accept(s, &(struct place){c, position, bit}, r, rtt_us ? (int64_t)rtt_us * 1000 : -1,
-			       now_ns);
+		if (!(c->done & at.bit))
+			accept(s, &at, r, rtt_us ? (int64_t)rtt_us * 1000 : -1, now_ns);
 	}
 	if (!c->pending && !c->todo && c->state == CHUNK_WAITING)
 		sweep_settle(s, c, now_ns, true);

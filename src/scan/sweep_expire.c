@@ -47,22 +47,20 @@ static void refresh_slow(struct sweep *s, int64_t now_ns)
 	}
 }
 
-unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h)
+// Are `n` tries too few for a silent position of this host, by the loss measured? `all` is that of all.
+static bool too_few(const struct sweep *s, const struct sweep_host *h, unsigned n, double all)
 {
-	double all = pace_loss_estimate(&s->loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
+	double p = all;
 	if (h->flow.limited) {
 		if (h->open_second == 0)
-			return s->policy.max_tries < LIMITED_TRIES ? s->policy.max_tries : LIMITED_TRIES;
+			return n < LIMITED_TRIES;
 		struct pace_loss opens = {.first = h->open - h->open_second, .second = h->open_second};
-		return pace_loss_tries(pace_loss_estimate(&opens, all, 10), s->policy.confidence,
-				       s->policy.max_tries);
-	}
-	double p = all;
-	if (h->loss.first + h->loss.second) {
+		p = pace_loss_estimate(&opens, all, 10);
+	} else if (all <= s->tries_loss[n] && h->loss.first + h->loss.second) {
 		double host = pace_loss_careful(&h->loss, all, HOST_PRIOR_WEIGHT);
 		p = host > all ? host : all;
 	}
-	return pace_loss_tries(p, s->policy.confidence, s->policy.max_tries);
+	return p > s->tries_loss[n];
 }
 
 static void credit(struct sweep *s, struct sweep_host *h, uint32_t first, uint32_t second)
@@ -75,7 +73,9 @@ static void credit(struct sweep *s, struct sweep_host *h, uint32_t first, uint32
 
 static bool in_sample(const struct sweep *s, uint64_t k)
 {
-	return hash_mix64(k) % s->sample == 0;
+	uint64_t rest;
+	recip_div(&s->sample, hash_mix64(k), &rest);
+	return rest == 0;
 }
 
 // Which of a chunk's positions tell about loss: all, or those of the sample where only that was sent again.
@@ -89,11 +89,32 @@ static uint64_t telling(const struct sweep *s, const struct chunk *c)
 	return mask;
 }
 
+// The positions of a chunk that is settled, all 64 looked up at once.
+struct settled {
+	uint64_t base, full; // first position; those that exist
+	bool looked_up;
+	struct space_item items[CHUNK_BITS];
+	struct sweep_host *hosts[CHUNK_BITS];
+};
+
+static void look_up(const struct sweep *s, struct settled *t)
+{
+	if (t->looked_up)
+		return;
+	t->looked_up = true;
+	unsigned n = sweep_items(s, t->base, t->full, t->items);
+	for (unsigned i = 0; i < n; i++) {
+		t->hosts[i] = sweep_host(s, t->items[i].addr_index);
+		__builtin_prefetch(&t->hosts[i]->flow, 1);
+		__builtin_prefetch(&t->hosts[i]->loss, 1);
+	}
+}
+
 // A chunk's second try is over: its answers tell the loss.
-static void count_loss(struct sweep *s, struct chunk *c)
+static void count_loss(struct sweep *s, struct chunk *c, struct settled *t)
 {
 	c->counted = true;
-	uint64_t base = window_number(&s->window, c) * CHUNK_BITS, mask = telling(s, c);
+	uint64_t mask = telling(s, c);
 	uint64_t all_first = c->first & mask, all_second = c->second & mask;
 	if (s->host_slots == 1) {
 		if (!s->hosts[0].flow.limited)
@@ -101,14 +122,12 @@ static void count_loss(struct sweep *s, struct chunk *c)
 			       (uint32_t)__builtin_popcountll(all_second));
 		return;
 	}
+	look_up(s, t);
 	for (uint64_t told = all_first | all_second; told; told &= told - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(told);
 		bool first = all_first >> i & 1;
-		struct space_item item;
-		sweep_item(s, base + i, &item);
-		struct sweep_host *h = sweep_host(s, item.addr_index);
-		if (!h->flow.limited)
-			credit(s, h, first, !first);
+		if (!t->hosts[i]->flow.limited)
+			credit(s, t->hosts[i], first, !first);
 	}
 }
 
@@ -132,9 +151,9 @@ static void ripen(struct sweep *s, int64_t now_ns)
 	s->fresh_first = 0;
 }
 
-static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, const struct space_item *item)
+static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, struct sweep_host *h,
+		    const struct space_item *item)
 {
-	struct sweep_host *h = sweep_host(s, item->addr_index);
 	c->done |= bit;
 	c->given |= bit;
 	s->c.silent++;
@@ -143,7 +162,7 @@ static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, const struct
 	h->tries_spent += c->tries;
 	if (s->events.silent)
 		s->events.silent(s->events.ctx, item);
-	sweep_finish(s, item);
+	sweep_finish(s, h, &item->addr, item->addr_index);
 }
 
 // A sample of the silent positions is always sent again: without re-sends loss cannot be seen.
@@ -152,13 +171,13 @@ static bool sampled(const struct sweep *s, const struct chunk *c, uint64_t k)
 	return c->tries == 1 && s->policy.max_tries > 1 && in_sample(s, k);
 }
 
-static void release(struct sweep *s, struct chunk *c)
+static void release(struct sweep *s, struct chunk *c, struct settled *t)
 {
 	if (!c->counted && c->tries == 1) {
 		c->sampled |= s->one_try;
 		count_complete(s, c);
 	} else if (!c->counted) {
-		count_loss(s, c);
+		count_loss(s, c, t);
 	}
 	c->state = CHUNK_FREE;
 	window_advance(&s->window);
@@ -175,79 +194,95 @@ static void next_try(struct sweep *s, struct chunk *c, uint64_t todo)
 // Has this chunk far fewer answers than its hosts usually give? Then something swallowed them all at once (a
 // burst of loss, a stall), the loss measured elsewhere says nothing about it, and it is tried as often as is
 // allowed.
-static bool lacks_answers(struct sweep *s, const struct chunk *c)
+static bool lacks_answers(const struct sweep *s, const struct chunk *c, struct settled *t)
 {
-	uint64_t base = window_number(&s->window, c) * CHUNK_BITS,
-		 full = window_full_mask(&s->window, base / CHUNK_BITS);
 	double expected = 0, variance = 1;
 	if (!s->dense || s->policy.sequential || __builtin_popcountll(~c->done) < LACKING_LEAST)
 		return false;
-	for (uint64_t left = full; left; left &= left - 1) {
-		struct space_item item;
-		sweep_item(s, base + (unsigned)__builtin_ctzll(left), &item);
-		const struct flow *f = &sweep_host(s, item.addr_index)->flow;
+	look_up(s, t);
+	for (unsigned n = (unsigned)__builtin_popcountll(t->full), i = 0; i < n; i++) {
+		const struct flow *f = &t->hosts[i]->flow;
 		double share = f->limited ? 0 : (double)f->share;
 		expected += share;
 		variance += share * (1 - share);
 	}
-	return __builtin_popcountll(c->done & full) < expected - 2.5 * sqrt(variance);
+	return __builtin_popcountll(c->done & t->full) < expected - 2.5 * sqrt(variance);
 }
 
 static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
-		       unsigned extra)
+		       unsigned extra, double all)
 {
-	unsigned tries = sweep_tries(s, h);
-	if (tries < 2 && s->policy.confidence >= SURE)
-		tries = 2; // one lost frame in a burst of our own making must not decide
+	if (c->tries >= s->policy.max_tries)
+		return false;
+	unsigned n = c->tries; // tries that count
 	if (!h->flow.limited)
-		tries += extra;
-	return c->tries < tries && c->tries < s->policy.max_tries;
+		n = n > extra ? n - extra : 0;
+	if (n == 0 ||
+	    (n < 2 && s->policy.confidence >= SURE)) // one lost frame in a burst of our own making must
+		return true;                         // not decide
+	return too_few(s, h, n, all);
 }
 
-void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_done)
+// Does a silent position belong to a host that has never answered?
+static bool any_unsure(const struct settled *t, uint64_t silent)
 {
-	uint64_t base = window_number(&s->window, c) * CHUNK_BITS;
-	if (c->tries == 2 && !c->counted)
-		count_loss(s, c);
-	uint64_t silent = ~c->done, again = 0;
-	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? EXTRA_TRIES : 0;
-	if (lacks_answers(s, c))
-		extra = s->policy.max_tries;
-	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
-	bool wait = false;
-	for (uint64_t left = silent; left && !wait; left &= left - 1) {
-		uint64_t k = base + (unsigned)__builtin_ctzll(left);
-		struct space_item item;
-		sweep_item(s, k, &item);
-		wait = unsure && sweep_host(s, item.addr_index)->flow.answers == 0;
-	}
-	if (wait) {
-		chunk_push(&s->window, &s->unsure[c->tries], c);
-		return;
-	}
+	for (uint64_t left = silent; left; left &= left - 1)
+		if (t->hosts[__builtin_ctzll(left)]->flow.answers == 0)
+			return true;
+	return false;
+}
+
+// Gives up those of the silent positions that had enough tries, and returns the others.
+static uint64_t sort_silent(struct sweep *s, struct chunk *c, const struct settled *t, uint64_t silent,
+			    unsigned extra)
+{
+	double all = pace_loss_estimate(&s->loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
+	uint64_t again = 0;
 	for (uint64_t left = silent; left; left &= left - 1) {
-		uint64_t bit = left & -left, k = base + (unsigned)__builtin_ctzll(left);
-		struct space_item item;
-		sweep_item(s, k, &item);
-		struct sweep_host *h = sweep_host(s, item.addr_index);
-		if (h->timed_out || sweep_unwanted(s, &item)) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		uint64_t bit = left & -left;
+		struct sweep_host *h = t->hosts[i];
+		if (h->timed_out || sweep_unwanted(s, &t->items[i])) {
 			c->done |= bit;
 			s->c.unsent++;
-			sweep_finish(s, &item);
-		} else if (wants_more(s, h, c, extra)) {
+			sweep_finish(s, h, &t->items[i].addr, t->items[i].addr_index);
+		} else if (wants_more(s, h, c, extra, all)) {
 			again |= bit;
-		} else if (sampled(s, c, k)) {
+		} else if (sampled(s, c, t->base + i)) {
 			again |= bit;
 			c->sampled = true;
 			s->one_try = true;
 		} else {
-			give_up(s, c, bit, &item);
+			give_up(s, c, bit, h, &t->items[i]);
 		}
 	}
+	return again;
+}
+
+void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_done)
+{
+	uint64_t number = window_number(&s->window, c), silent = ~c->done;
+	struct settled t;
+	t.base = number * CHUNK_BITS;
+	t.full = window_full_mask(&s->window, number);
+	t.looked_up = false;
+	if (c->tries == 2 && !c->counted)
+		count_loss(s, c, &t);
+	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? EXTRA_TRIES : 0;
+	if (lacks_answers(s, c, &t))
+		extra = s->policy.max_tries;
+	if (silent)
+		look_up(s, &t);
+	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
+	if (unsure && any_unsure(&t, silent)) {
+		chunk_push(&s->window, &s->unsure[c->tries], c);
+		return;
+	}
+	uint64_t again = silent ? sort_silent(s, c, &t, silent, extra) : 0;
 	if (again)
 		next_try(s, c, again);
 	else
-		release(s, c);
+		release(s, c, &t);
 }
 
 static void expire_queue(struct sweep *s, struct chunk_queue *q, int64_t timeout_ns, int64_t now_ns,

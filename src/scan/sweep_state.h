@@ -10,18 +10,20 @@
 #define HOST_SLOTS  65536u
 #define NET_SLOTS   16384u
 #define WAIT_QUEUES (WINDOW_TRIES_MAX + 1)
+#define CACHE_LINE  64
 
 // What is known of a host (or of the few that share a slot when there are more hosts than slots: that only
 // slows them).
 struct sweep_host {
 	struct flow flow;
-	struct pace_loss loss;
-	int64_t first_ns; // first frame
+	// What a position needs when it is finished, on a cache line of its own.
+	_Alignas(CACHE_LINE) struct pace_loss loss;
 	uint32_t open, open_second;
 	uint32_t given_up, tries_spent; // silent positions, and the tries that they got together
 	uint32_t left;                  // positions not finished (dense sweeps)
 	uint32_t resting_next;          // in the queue of the resting, slot + 1
 	int64_t finished_ns;
+	int64_t first_ns; // first frame, where hosts have a time-out
 	bool timed_out;
 };
 
@@ -40,6 +42,7 @@ struct sweep {
 
 	struct sweep_host *hosts;
 	struct flow *nets;
+	void *hosts_memory, *nets_memory; // what they lie in
 	struct flow all;
 	struct flow_policy host_policy, net_policy, all_policy;
 	uint32_t host_slots;
@@ -66,7 +69,11 @@ struct sweep {
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
 	unsigned most_tries; // of any position
 	bool one_try;        // some positions got a single try: loss is known from the sample
-	uint32_t sample;     // where one try would do, one silent position in so many is sent again
+	struct recip sample; // where one try would do, one silent position in so many is sent again
+	// The largest loss for which so many tries are enough.
+	double tries_loss[WINDOW_TRIES_MAX + 1];
+	int64_t wall_ahead_ns,
+		wall_checked_ns; // the wall clock less the monotonic one, and when that was read
 	struct scan_counters c;
 };
 
@@ -86,20 +93,34 @@ static inline void sweep_item(const struct sweep *s, uint64_t k, struct space_it
 	space_at(s->space, order_at(s->order, sweep_order_position(s, k)), item);
 }
 
-struct sweep_host *sweep_host(struct sweep *s, uint64_t addr_index);
-struct flow *sweep_net(struct sweep *s, const struct addr *a);
+// The items of those positions base … base + 63 whose bits are set, in this order, looked up together so that
+// their misses of the cache overlap. Returns how many.
+unsigned sweep_items(const struct sweep *s, uint64_t base, uint64_t mask, struct space_item *items);
+
+int sweep_hosts_init(struct sweep *s, uint64_t addresses) MUST_CHECK;
+void sweep_hosts_free(struct sweep *s);
+
+static inline struct sweep_host *sweep_host(const struct sweep *s, uint64_t addr_index)
+{
+	return &s->hosts[s->dense ? addr_index : hash_mix64(addr_index) & (HOST_SLOTS - 1)];
+}
+
+static inline struct flow *sweep_net(const struct sweep *s, const struct addr *a)
+{
+	uint64_t net = addr_is_v4(a) ? a->lo >> 8 : a->hi;
+	return &s->nets[hash_mix64(net) & (NET_SLOTS - 1)];
+}
 
 // Timeout of a try now; of hosts that never answered, a longer one.
 int64_t sweep_timeout_ns(const struct sweep *s);
 int64_t sweep_unsure_timeout_ns(const struct sweep *s);
-// How many tries a silent position of this host deserves now, by the loss measured.
-unsigned sweep_tries(const struct sweep *s, const struct sweep_host *h);
-
 // How long after the last frame answers are still waited for.
 int64_t sweep_cool_down_ns(const struct sweep *s);
 
 // A position is finished: bookkeeping of its host.
-void sweep_finish(struct sweep *s, const struct space_item *item);
+void sweep_finish(struct sweep *s, struct sweep_host *h, const struct addr *a, uint64_t addr_index);
+// Tells of hosts that were finished long enough ago.
+void sweep_wake_hosts(struct sweep *s);
 // Moves chunks whose time has come on: sent again, or given up.
 void sweep_expire(struct sweep *s, int64_t now_ns);
 // All of a chunk's tries are answered or over: re-send, give up or release.

@@ -15,9 +15,8 @@ int window_init(struct window *w, uint64_t total, uint64_t max_positions)
 	w->slots = slots;
 	w->chunks = calloc(slots, sizeof(*w->chunks));
 	w->stamps = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->stamps));
-	w->handed = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->handed));
-	w->earlier = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->earlier));
-	if (!w->chunks || !w->stamps || !w->handed || !w->earlier) {
+	w->before = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->before));
+	if (!w->chunks || !w->stamps || !w->before) {
 		window_free(w);
 		return -ENOMEM;
 	}
@@ -28,8 +27,7 @@ void window_free(struct window *w)
 {
 	free(w->chunks);
 	free((uint32_t *)(uintptr_t)w->stamps); // NOLINT(performance-no-int-to-ptr): sheds _Atomic
-	free(w->handed);
-	free(w->earlier);
+	free(w->before);
 	memset(w, 0, sizeof(*w));
 }
 

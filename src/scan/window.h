@@ -42,11 +42,11 @@ struct chunk_queue {
 struct window {
 	struct chunk *chunks;
 	_Atomic uint32_t *stamps; // microsecond clock of the last try, one per position: when it really left
-	uint32_t *handed;         // … and when it was handed over
-	uint32_t *earlier;        // … and of the try before it
-	uint64_t total;           // positions in all
-	uint64_t head, tail;      // chunk numbers: [head, tail) are open
-	uint32_t slots;           // ring size, a power of two
+	// After the first try: when that was handed over. After a later one: when the try before really left.
+	uint32_t *before;
+	uint64_t total;      // positions in all
+	uint64_t head, tail; // chunk numbers: [head, tail) are open
+	uint32_t slots;      // ring size, a power of two
 };
 
 // `total` positions; at most max_positions of them open at a time.

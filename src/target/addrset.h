@@ -40,5 +40,7 @@ bool addrset_contains(const struct addrset *s, const struct addr *a);
 // index (0-based, in ascending address order) -> address; index < count. Runs of equal-sized ranges by
 // division.
 void addrset_at(const struct addrset *s, u128 index, struct addr *out);
+// addrset_at will be asked for this index soon.
+void addrset_expect(const struct addrset *s, u128 index);
 // address -> index; false when not in the set.
 bool addrset_index(const struct addrset *s, const struct addr *a, u128 *index);

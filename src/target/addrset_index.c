@@ -202,24 +202,40 @@ static const struct addrset_run *run_of(const struct addrset *s, u128 index)
 	return &s->runs[low];
 }
 
-void addrset_at(const struct addrset *s, u128 index, struct addr *out)
+// The range of an index, and what is left of it there.
+static const struct addr_range *range_at(const struct addrset *s, u128 index, u128 *offset)
 {
 	const struct addrset_run *run = run_of(s, index);
-	u128 offset = index - run->first_index;
 	size_t range = run->first_range;
 
-	if (offset >= run->size) {
-		if (offset <= UINT64_MAX) { // and so is the size
+	*offset = index - run->first_index;
+	if (*offset >= run->size) {
+		if (*offset <= UINT64_MAX) { // and so is the size
 			uint64_t rest;
-			range += recip_div(&run->by_size, (uint64_t)offset, &rest);
-			offset = rest;
+			range += recip_div(&run->by_size, (uint64_t)*offset, &rest);
+			*offset = rest;
 		} else {
-			range += (size_t)(offset / run->size);
-			offset %= run->size;
+			range += (size_t)(*offset / run->size);
+			*offset %= run->size;
 		}
 	}
-	const struct addr *first = &s->ranges[range].first;
+	return &s->ranges[range];
+}
+
+void addrset_at(const struct addrset *s, u128 index, struct addr *out)
+{
+	u128 offset = index;
+	const struct addr *first = s->count == 1 ? &s->ranges[0].first : &range_at(s, index, &offset)->first;
+
 	*out = addr_of_value(addr_value(first) + offset, first->scope);
+}
+
+void addrset_expect(const struct addrset *s, u128 index)
+{
+	u128 offset;
+
+	if (s->count > FEW_RANGES)
+		__builtin_prefetch(range_at(s, index, &offset));
 }
 
 static bool in_range(const struct addr_range *r, const struct addr *a)

@@ -10,7 +10,8 @@
 #define COUNT_MAX   (1ULL << 63)
 #define TECHNIQUES  256
 #define TABLE_PORTS 65536
-#define FEW_SLOTS   64 // a search among these costs no more than a miss in a table of 256 KiB
+#define FEW_SLOTS   64 // these find room in a table that stays in the nearest cache
+#define SMALL_TABLE 256
 
 struct sorted_slot {
 	uint32_t key; // technique, port
@@ -35,6 +36,8 @@ struct space {
 	struct sorted_slot *sorted;
 	// Port → slot index + 1, for the techniques with many slots.
 	uint32_t *tables[TECHNIQUES];
+	// The same for all, by hash, where there are few in all.
+	struct sorted_slot *small;
 };
 
 static uint32_t slot_key(uint8_t technique, uint16_t port)
@@ -68,6 +71,26 @@ static int build_tables(struct space *s, uint32_t count)
 	return 0;
 }
 
+static size_t small_place(const struct sorted_slot *small, uint32_t key)
+{
+	size_t i = hash_mix64(key) % SMALL_TABLE;
+
+	while (small[i].index != 0 && small[i].key != key)
+		i = (i + 1) % SMALL_TABLE;
+	return i;
+}
+
+static int build_small(struct space *s, uint32_t count)
+{
+	s->small = calloc(SMALL_TABLE, sizeof(*s->small));
+	if (s->small == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		s->small[small_place(s->small, s->sorted[i].key)] =
+			(struct sorted_slot){s->sorted[i].key, s->sorted[i].index + 1};
+	return 0;
+}
+
 static int build_inverse(struct space *s, struct err_text *e)
 {
 	uint32_t count = space_slot_count(s);
@@ -80,7 +103,7 @@ static int build_inverse(struct space *s, struct err_text *e)
 			return err_set(e, ERR_USAGE, "port %u is there twice for one technique",
 				       s->sorted[i].key & 0xffff);
 	}
-	return build_tables(s, count);
+	return count <= FEW_SLOTS ? build_small(s, count) : build_tables(s, count);
 }
 
 static void slice_addresses(struct slices *s, u128 addresses, uint32_t slot_count, const struct hash_key *key)
@@ -169,6 +192,7 @@ void space_free(struct space *s)
 		return;
 	for (size_t i = 0; i < TECHNIQUES; i++)
 		free(s->tables[i]);
+	free(s->small);
 	free(s->slots);
 	free(s->sorted);
 	free(s);
@@ -201,11 +225,33 @@ void space_at(const struct space *s, uint64_t index, struct space_item *out)
 		   &out->addr);
 }
 
+void space_at_many(const struct space *s, const uint64_t *indexes, unsigned n, struct space_item *out)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t slot;
+		out[i].addr_index = recip_div(&s->by_slots, indexes[i], &slot);
+		out[i].slot_index = (uint32_t)slot;
+		out[i].slot = s->slots[slot];
+		if (s->slices.count == 0)
+			addrset_expect(s->addresses, out[i].addr_index);
+	}
+	for (unsigned i = 0; i < n; i++)
+		addrset_at(s->addresses,
+			   s->slices.count == 0 ? out[i].addr_index
+						: slice_choice(&s->slices, out[i].addr_index),
+			   &out[i].addr);
+}
+
 static bool find_slot(const struct space *s, uint32_t key, uint32_t *index)
 {
 	const uint32_t *table = s->tables[key >> 16];
 	uint32_t low = 0, high = space_slot_count(s);
 
+	if (s->small != NULL) {
+		const struct sorted_slot *found = &s->small[small_place(s->small, key)];
+		*index = found->index - 1;
+		return found->index != 0;
+	}
 	if (table != NULL) {
 		*index = table[key & 0xffff] - 1;
 		return table[key & 0xffff] != 0;
@@ -223,19 +269,27 @@ static bool find_slot(const struct space *s, uint32_t key, uint32_t *index)
 	return true;
 }
 
+bool space_locate(const struct space *s, const struct addr *a, const struct space_slot *slot, uint64_t *index,
+		  uint64_t *addr_index)
+{
+	uint32_t at;
+	u128 address;
+
+	if (!find_slot(s, slot_key(slot->technique, slot->port), &at) ||
+	    !addrset_index(s->addresses, a, &address))
+		return false;
+	if (s->slices.count == 0)
+		*addr_index = (uint64_t)address;
+	else if (!slice_of(&s->slices, address, addr_index))
+		return false;
+	*index = *addr_index * s->by_slots.divisor + at;
+	return true;
+}
+
 bool space_index(const struct space *s, const struct addr *a, uint8_t technique, uint16_t port,
 		 uint64_t *index)
 {
-	uint32_t slot;
-	u128 address;
-	uint64_t slice;
+	uint64_t addr_index;
 
-	if (!find_slot(s, slot_key(technique, port), &slot) || !addrset_index(s->addresses, a, &address))
-		return false;
-	if (s->slices.count == 0)
-		slice = (uint64_t)address;
-	else if (!slice_of(&s->slices, address, &slice))
-		return false;
-	*index = slice * s->by_slots.divisor + slot;
-	return true;
+	return space_locate(s, a, &(struct space_slot){port, technique}, index, &addr_index);
 }

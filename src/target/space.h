@@ -40,6 +40,11 @@ struct space_item {
 };
 
 void space_at(const struct space *s, uint64_t index, struct space_item *out);
+// The same for several at once: memory is asked for all before the first is looked at.
+void space_at_many(const struct space *s, const uint64_t *indexes, unsigned n, struct space_item *out);
 // Inverse; false when the probe is not in the space.
 bool space_index(const struct space *s, const struct addr *a, uint8_t technique, uint16_t port,
 		 uint64_t *index);
+// The same, with the address's place among the space's addresses.
+bool space_locate(const struct space *s, const struct addr *a, const struct space_slot *slot, uint64_t *index,
+		  uint64_t *addr_index);

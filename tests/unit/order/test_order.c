@@ -26,7 +26,10 @@ static void check_bijection(uint64_t n, uint64_t seed)
 	order_init(&o, n, &key, false);
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t at = order_at(&o, i);
-		if (at >= n || seen[at]++ != 0 || order_position(&o, at) != i)
+		uint64_t many[3] = {i, n - 1 - i, i};
+		order_at_many(&o, many, 3);
+		if (at >= n || seen[at]++ != 0 || order_position(&o, at) != i || many[0] != at ||
+		    many[1] != order_at(&o, n - 1 - i) || many[2] != at)
 			fail_msg("n %llu, position %llu", (unsigned long long)n, (unsigned long long)i);
 	}
 	free(seen);

@@ -108,6 +108,22 @@ static void test_tries(void **state)
 		assert_int_equal(pace_loss_tries(rows[i].p, rows[i].confidence, rows[i].max), rows[i].tries);
 }
 
+// The largest loss for which so many tries do: they do not for the next number up.
+static void test_tries_limit(void **state)
+{
+	(void)state;
+	const double wanted[] = {0, 0.5, 0.9, 0.99, 0.9999, 0.9999999, 1 - 1e-16, 1};
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		for (unsigned n = 1; n <= 100; n++) {
+			double p = pace_loss_limit(n, wanted[i]);
+			assert_true(p >= 0);
+			assert_true(pace_loss_tries(p, wanted[i], 101) <= n);
+			if (p < 1 && wanted[i] < 1)
+				assert_true(pace_loss_tries(nextafter(p, 1), wanted[i], 101) > n);
+		}
+	}
+}
+
 static void test_loss(void **state)
 {
 	(void)state;
@@ -170,13 +186,10 @@ static void test_flow_overrun(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rtt),
-		cmocka_unit_test(test_bucket_rates),
-		cmocka_unit_test(test_bucket_stall),
-		cmocka_unit_test(test_bucket_batch),
-		cmocka_unit_test(test_tries),
-		cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_flow_silent_ceiling),
+		cmocka_unit_test(test_rtt),          cmocka_unit_test(test_bucket_rates),
+		cmocka_unit_test(test_bucket_stall), cmocka_unit_test(test_bucket_batch),
+		cmocka_unit_test(test_tries),        cmocka_unit_test(test_tries_limit),
+		cmocka_unit_test(test_loss),         cmocka_unit_test(test_flow_silent_ceiling),
 		cmocka_unit_test(test_flow_overrun),
 	};
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);

@@ -170,6 +170,28 @@ static void test_repeated_answers(void **state)
 	assert_int_equal(r.records, 40000);
 }
 
+// Answers that are handed in together mean what they mean one by one.
+static void test_answers_together(void **state)
+{
+	(void)state;
+	struct world_host h = {.open_every = 7, .rtt_us = 500, .jitter_us = 300, .loss = 0.05};
+	struct world w = {.hosts = &h,
+			  .host_count = 1,
+			  .addresses = 30,
+			  .ports = 1000,
+			  .seed = 9,
+			  .policy = world_policy(),
+			  .repeat_answers = true};
+	struct world_result together, singly;
+	world_run(&w, 1000, &together);
+	w.one_by_one = true;
+	world_run(&w, 1000, &singly);
+	assert_int_equal(together.frames, singly.frames);
+	assert_int_equal(together.elapsed_ns, singly.elapsed_ns);
+	assert_memory_equal(&together.sum.c, &singly.sum.c, sizeof(singly.sum.c));
+	assert_int_equal(together.open_missed, 0);
+}
+
 // Many hosts of all kinds in one sweep: a slow or lossy one holds up nobody and loses nothing.
 static void test_mixed_network(void **state)
 {
@@ -430,6 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_repeated_answers),
+		cmocka_unit_test(test_answers_together),
 		cmocka_unit_test(test_mixed_network),
 		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_late_answers),

@@ -176,6 +176,24 @@ static void stamp(struct sweep *s, const struct sweep_shot *shot, int64_t now)
 	sweep_stamps(s)[shot->stamp] = us ? us : 1;
 }
 
+static void take_answers(struct run *x, struct sweep *s, int64_t now)
+{
+	struct sweep_reply replies[100];
+	int64_t times[100];
+	unsigned n = 0;
+	while (x->heap.n && x->heap.e[0].at_ns <= now) {
+		replies[n] = heap_pop(&x->heap).reply;
+		times[n++] = now;
+		if (x->w->one_by_one)
+			sweep_answer(s, &replies[--n], now);
+		if (n == 100) {
+			sweep_answers(s, replies, times, n);
+			n = 0;
+		}
+	}
+	sweep_answers(s, replies, times, n);
+}
+
 static void drive(struct run *x, struct sweep *s, int64_t frame_ns)
 {
 	const int64_t start = NS_PER_S;
@@ -184,10 +202,7 @@ static void drive(struct run *x, struct sweep *s, int64_t frame_ns)
 	int64_t end = start + (x->w->stop_after_ms ? x->w->stop_after_ms * NS_PER_MS : 600 * NS_PER_S);
 	while (!sweep_done(s, now) && now < end) {
 		sweep_look(s, now);
-		while (x->heap.n && x->heap.e[0].at_ns <= now) {
-			struct event e = heap_pop(&x->heap);
-			sweep_answer(s, &e.reply, now);
-		}
+		take_answers(x, s, now);
 		sweep_seen(s, now);
 		unsigned n = sweep_next(s, now, shots, 64);
 		for (unsigned i = 0; i < n; i++) {

@@ -31,6 +31,7 @@ struct world {
 	uint64_t seed;
 	struct sweep_policy policy;
 	bool repeat_answers; // every answer arrives twice
+	bool one_by_one;     // answers are handed in one at a time
 	uint32_t stop_after_ms;
 	struct order_slice slice; // count 0: everything
 };

@@ -20,6 +20,23 @@ static struct addrset *set_of(const char *first, const char *last)
 	return s;
 }
 
+// What is looked up in company is what is looked up alone.
+static void check_many(const struct space *s, uint64_t index, const struct space_item *alone)
+{
+	struct space_item items[3];
+	const uint64_t indexes[3] = {0, index, space_count(s) - 1};
+	uint64_t back, addr_index;
+
+	space_at_many(s, indexes, 3, items);
+	assert_true(addr_equal(&items[1].addr, &alone->addr) && items[1].addr_index == alone->addr_index);
+	assert_int_equal(items[1].slot_index, alone->slot_index);
+	assert_int_equal(items[1].slot.port, alone->slot.port);
+	for (int i = 0; i < 3; i++) {
+		assert_true(space_locate(s, &items[i].addr, &items[i].slot, &back, &addr_index));
+		assert_true(back == indexes[i] && addr_index == items[i].addr_index);
+	}
+}
+
 static void check_space(const char *first, const char *last, const struct space_slot *slots, uint32_t count)
 {
 	struct addrset *set = set_of(first, last);
@@ -42,6 +59,8 @@ static void check_space(const char *first, const char *last, const struct space_
 			assert_int_equal(item.slot.technique, slots[i].technique);
 			assert_true(space_index(s, &addr, slots[i].technique, slots[i].port, &back));
 			assert_true(back == index);
+			if (a < 2 || i == 0)
+				check_many(s, index, &item);
 		}
 	}
 	space_free(s);
@@ -167,6 +186,7 @@ static void test_sampled(void **state)
 			space_at(s, index, &item);
 			assert_true(addrset_contains(set, &item.addr));
 			assert_true(space_index(s, &item.addr, 0, item.slot.port, &back) && back == index);
+			check_many(s, index, &item);
 			assert_true(k == 0 || addr_compare(&previous, &item.addr) < 0);
 			previous = item.addr;
 			item.addr.lo ^= 1; // hardly ever in the sample, except where it is the whole
