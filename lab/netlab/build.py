@@ -113,7 +113,8 @@ class Builder:
     def _namespaces(self):
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for name in [SWITCH, BOX, *self.lab.hosts]:
+            passive = ([SWITCH] if self.lab.has_lan() else []) + ([BOX] if self.lab.boxed() else [])
+            for name in [*passive, *self.lab.hosts]:
                 self.fds[name] = netns.new_net()
                 host = self.lab.hosts.get(name)
                 settings = COMMON | (ROUTER if host and host.router else {}) | (host.sysctl if host else PASSIVE)
@@ -138,7 +139,9 @@ class Builder:
         for h in hosts:
             if h.behind != where or h.link != "veth":
                 continue
-            near, far = f"{h.peer_iface} address {h.mac(1)}", f"{h.iface} address {h.mac(h.at)} netns {self.path(h.name)}"
+            queues = f"numtxqueues {h.queues} numrxqueues {h.queues}" if h.queues > 1 else ""
+            near = f"{h.peer_iface} address {h.mac(1)} {queues}"
+            far = f"{h.iface} address {h.mac(h.at)} netns {self.path(h.name)} {queues}"
             if not h.box:
                 lines.append(f"link add {near} type veth peer name {far}")
         if where == BOX:
@@ -165,7 +168,9 @@ class Builder:
 
     def _addresses(self, host):
         """Commands in the host's namespace: its own address, and its end of the links of hosts behind it."""
-        lines = self._address(host, host.iface, host.at, host.mac(1) if host.behind else None, 1)
+        lines = []
+        if not host.respond:
+            lines = self._address(host, host.iface, host.at, host.mac(1) if host.behind else None, 1)
         for h in self.lab.hosts.values():
             if h.behind == host.name:
                 fixed = None if host.name == "scanner" else h.mac(h.at)
@@ -175,20 +180,19 @@ class Builder:
     @staticmethod
     def _address(host, iface, number, other_mac, other):
         """`iface` is `number` on the net of `host`; a fixed neighbour entry for `other` where loss must not hit ARP."""
-        v6 = f"2001:db8:{host.net}::"
         # A tun device drops what does not fit its queue, and its reader must be scheduled first.
         queue = "txqueuelen 20000 " if host.link == "tun" else ""
-        lines = [f"link set dev {iface} {queue}up", f"addr add 198.18.{host.net}.{number}/24 dev {iface}",
-                 f"addr add {v6}{number}/64 dev {iface} nodad"]
+        lines = [f"link set dev {iface} {queue}up", f"addr add {host.number_v4(number)}/24 dev {iface}",
+                 f"addr add {host.number_v6(number)}/64 dev {iface} nodad"]
         if other_mac and host.link == "veth" and host.behind != "scanner":
             lines += [f"neigh replace {ip} lladdr {other_mac} nud permanent dev {iface}"
-                      for ip in (f"198.18.{host.net}.{other}", f"{v6}{other}")]
+                      for ip in (host.number_v4(other), host.number_v6(other))]
         return lines
 
     def _routes(self, host):
         lines = []
         # A router on the segment has no way further up, and what it does not know is unreachable.
-        if not (host.net == LAN_NET and host.router):
+        if not (host.net == LAN_NET and host.router) and not host.respond:
             lines += [f"route add {COVERS4} via {host.gateway(4)} dev {host.iface}",
                       f"route add {COVERS6} via {host.gateway(6)} dev {host.iface}"]
         for prefix in host.any:

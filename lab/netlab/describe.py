@@ -1,4 +1,4 @@
-"""Reads lab.toml into Host objects; knows the addressing rule and the truth, and starts nothing."""
+"""Reads lab.toml, or another plan beside it, into Host objects; knows the addressing rule and the truth, and starts nothing."""
 
 import dataclasses
 import hashlib
@@ -6,7 +6,8 @@ import ipaddress
 import pathlib
 import tomllib
 
-FILE = pathlib.Path(__file__).resolve().parent.parent / "lab.toml"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent
+PLAN = "lab"
 COVERS4 = "198.18.0.0/15"
 COVERS6 = "2001:db8::/32"
 LAN_NET = 0
@@ -25,8 +26,11 @@ class Host:
     at: int = 2
     behind: str | None = None
     net: int = LAN_NET
+    net4: str | None = None
+    net6: str | None = None
     port: str | None = None
     link: str = "veth"
+    queues: int = 1
     box: dict = dataclasses.field(default_factory=dict)
     router: bool = False
     any: list = dataclasses.field(default_factory=list)
@@ -41,14 +45,22 @@ class Host:
     rtt_ms: float = 0
     filter: str = ""
     sysctl: dict = dataclasses.field(default_factory=dict)
+    respond: dict = dataclasses.field(default_factory=dict)
 
     @property
     def v4(self):
-        return f"198.18.{self.net}.{self.at}"
+        return self.number_v4(self.at)
 
     @property
     def v6(self):
-        return str(ipaddress.ip_address(f"2001:db8:{self.net}::{self.at}"))
+        return self.number_v6(self.at)
+
+    def number_v4(self, number):
+        """The IPv4 address `number` on this host's net."""
+        return f"{self.net4 or f'198.18.{self.net}'}.{number}"
+
+    def number_v6(self, number):
+        return str(ipaddress.ip_address(f"{self.net6 or f'2001:db8:{self.net}'}::{number}"))
 
     @property
     def iface(self):
@@ -61,8 +73,7 @@ class Host:
 
     def gateway(self, version):
         number = LAN_GATEWAY if self.on == "lan" else 1
-        text = f"198.18.{self.net}.{number}" if version == 4 else f"2001:db8:{self.net}::{number}"
-        return str(ipaddress.ip_address(text))
+        return self.number_v4(number) if version == 4 else self.number_v6(number)
 
     def mac(self, number):
         """Link address of `number` on this host's net: the digits of the IPv4 address."""
@@ -83,12 +94,19 @@ class Host:
             "interface": interface, "on_link": self.on == "lan" or self.behind == "scanner",
             "tcp": self.tcp, "udp": self.udp, "rest": self.rest, "states": self.states,
             "udp_rest": self.udp_rest, "ping": self.ping, "loss": self.loss, "rtt_ms": self.rtt_ms,
+            "respond": self.respond,
         }
 
 
 class Description:
-    def __init__(self, path=FILE):
-        text = pathlib.Path(path).read_bytes()
+    def __init__(self, plan=PLAN):
+        path = FOLDER / f"{plan}.toml"
+        try:
+            text = path.read_bytes()
+        except OSError as e:
+            plans = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+            raise DescriptionError(f"{path}: {e.strerror}; the plans are {plans}") from None
+        self.plan = plan
         self.digest = hashlib.sha256(text).hexdigest()[:16]
         try:
             data = tomllib.loads(text.decode())
@@ -108,8 +126,8 @@ class Description:
         used = {}
         for h in self.hosts.values():
             where = f"{path}: host {h.name}: "
-            if (h.on == "lan") == bool(h.behind):
-                raise DescriptionError(where + 'needs either on = "lan" or behind = "HOST"')
+            if (h.on == "lan") + bool(h.behind) + bool(h.respond) != 1:
+                raise DescriptionError(where + 'needs one of on = "lan", behind = "HOST" and respond')
             if h.behind and h.behind not in self.hosts:
                 raise DescriptionError(where + f"is behind {h.behind}, which is not described")
             if h.behind and not 1 <= h.net <= 99:
@@ -119,9 +137,17 @@ class Description:
             if h.v4 in used:
                 raise DescriptionError(where + f"has the address of {used[h.v4]}")
             used[h.v4] = h.name
-        for name in ("scanner", "r1", "dns"):
+            if h.respond and len(self.behind(h)) != 1:
+                raise DescriptionError(where + "responds to one host behind it, no more and no less")
+        for name in ("scanner", "r1", "dns") if self.has_lan() else ("scanner",):
             if name not in self.hosts:
                 raise DescriptionError(f"{path}: there must be a host {name}")
+
+    def has_lan(self):
+        return any(h.on == "lan" for h in self.hosts.values())
+
+    def behind(self, host):
+        return [h for h in self.hosts.values() if h.behind == host.name]
 
     def path(self, host):
         """The hosts that packets from the segment pass on their way to `host`, nearest first, itself last."""

@@ -19,9 +19,9 @@ READY_WITHIN_S = 10
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-def delaybox():
-    """The delay box's program, in the build directory (PRTIP_BUILD, default build/)."""
-    return pathlib.Path(os.environ.get("PRTIP_BUILD") or ROOT / "build").resolve() / "lab" / "delaybox"
+def program(name):
+    """A program of the lab's own, in the build directory (PRTIP_BUILD, default build/)."""
+    return pathlib.Path(os.environ.get("PRTIP_BUILD") or ROOT / "build").resolve() / "lab" / name
 
 
 class Keeper:
@@ -42,13 +42,16 @@ class Keeper:
             self._box(host)
         self.builder.addresses()
         for host in self.lab.hosts.values():
-            if host.serve:
+            if host.respond:
+                self._responder(host)
+            elif host.serve:
                 self._server(host)
             elif host.tcp:
                 self._listener(host)
         self._wait_ready()
-        resolver = self.lab.hosts["dns"]
-        (self.where / "resolv.conf").write_text(f"nameserver {resolver.v4}\nsearch {self.lab.zone}\n")
+        resolver = self.lab.hosts.get("dns")
+        servers_line = f"nameserver {resolver.v4}\n" if resolver else ""
+        (self.where / "resolv.conf").write_text(f"{servers_line}search {self.lab.zone}\n")
 
     def spawn(self, host_name, what, argv):
         """Runs a program in the host's namespace; it dies with the keeper."""
@@ -63,8 +66,19 @@ class Keeper:
 
     def _box(self, host):
         """Starts the delay box for one link and waits until it has both ends."""
-        what = f"box-{host.name}"
-        child = self.spawn(BOX, what, [str(delaybox()), *self.builder.box_arguments(host)])
+        self._until_ready(BOX, f"box-{host.name}", [str(program("delaybox")), *self.builder.box_arguments(host)])
+
+    def _responder(self, host):
+        """Starts the responder on the host's link; it has the pass program at the other end too."""
+        other = self.lab.behind(host)[0]
+        options = [text for key, value in host.respond.items() for one in (value if isinstance(value, list) else [value])
+                   for text in (f"--{key}", str(one))]
+        self._until_ready(host.name, f"responder-{host.name}",
+                          [str(program("responder")), "run", other.peer_iface, *options,
+                           "--pass", f"{other.iface}@{self.builder.path(other.name)}"])
+
+    def _until_ready(self, where, what, argv):
+        child = self.spawn(where, what, argv)
         log = self.where / "log" / f"{what}.log"
         deadline = time.monotonic() + READY_WITHIN_S
         while "ready" not in log.read_text(errors="replace"):
@@ -119,7 +133,7 @@ class Keeper:
     def _write_state(self):
         state = {
             "name": self.name, "token": self.token, "keeper": os.getpid(), "start": netns.start_time(os.getpid()),
-            "digest": self.lab.digest, "inodes": self.builder.inodes(),
+            "plan": self.lab.plan, "digest": self.lab.digest, "inodes": self.builder.inodes(),
             "netns": {host: self.builder.path(host) for host in self.builder.fds},
             "since": int(time.time()),
         }

@@ -39,19 +39,19 @@ def need(*programs):
 class Lab:
     """A lab that is up."""
 
-    def __init__(self, name):
+    def __init__(self, name, plan="lab"):
         self.name = name
         self.directory = pathlib.Path("/run/prtip-lab") / name
-        self.description = Description()
+        self.description = Description(plan)
         self.hosts = self.description.hosts
         self.zone = self.description.zone
 
     @classmethod
-    def up(cls, name, owner=None):
-        done = subprocess.run([LAB, "up", "--name", name, "--owner", str(owner or os.getpid())],
+    def up(cls, name, owner=None, plan="lab"):
+        done = subprocess.run([LAB, "up", "--name", name, "--owner", str(owner or os.getpid()), "--plan", plan],
                               capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        return cls(name)
+        return cls(name, plan)
 
     def down(self):
         subprocess.run([LAB, "down", "--name", self.name], capture_output=True, timeout=60, check=True)

@@ -331,7 +331,7 @@ def test_command_line(lab):
     ["link", "tun:a", "tun:b", "rate=5"], ["link", "tun:a", "tun:b", "rate=1pps", "queue=0"], ["--seed", "x"], ["--seed"],
     ["link", "tun:a", "tun:b", "nonsense=1"], ["link", "tun:a", "tun:b", "dist=odd"], []])
 def test_delay_box_refuses_bad_words(lab, words):
-    done = lab.run(keeper.delaybox(), *words, host="box", timeout=5)
+    done = lab.run(keeper.program("delaybox"), *words, host="box", timeout=5)
     assert done.returncode in (1, 2) and "delaybox: " in done.stderr
 
 
