@@ -56,6 +56,8 @@ struct scan_settings {
 	uint64_t source_port;  // -g
 	uint64_t ttl;          // 0: the system's
 	uint64_t batch_size;
+	uint64_t xdp_batch;
+	bool xdp_batch_given, keep_half_open;
 	uint64_t send_threads;         // 0: chosen by the program
 	unsigned engine;               // enum scan_engine
 	bool syn, connect;             // neither: SYN where permitted, else connect

@@ -151,9 +151,13 @@ static int check_effect(const struct settings *s, struct err_text *e)
 
 static int check_engine(const struct scan_settings *c, struct err_text *e)
 {
-	static const char *const names[] = {"", "--engine afpacket", "--engine rawip", "--engine uring",
-					    "--engine epoll"};
-	bool frames = c->engine == ENGINE_AFPACKET || c->engine == ENGINE_RAWIP;
+	static const char *const names[] = {"",
+					    "--engine afpacket",
+					    "--engine rawip",
+					    "--engine uring",
+					    "--engine epoll",
+					    "--engine xdp"};
+	bool frames = c->engine == ENGINE_AFPACKET || c->engine == ENGINE_RAWIP || c->engine == ENGINE_XDP;
 	bool streams = c->engine == ENGINE_URING || c->engine == ENGINE_EPOLL;
 	const char *engine = names[c->engine];
 	const struct clash rows[] = {
@@ -164,7 +168,15 @@ static int check_engine(const struct scan_settings *c, struct err_text *e)
 		{streams && c->discover_only, engine, "-sn", "this engine only makes connections"},
 		{frames && c->connect, engine, "-sT", "this engine makes no connections"},
 	};
-	return refuse_clashes(rows, COUNT_OF(rows), e);
+	int r = refuse_clashes(rows, COUNT_OF(rows), e);
+	if (r || c->engine == ENGINE_XDP)
+		return r;
+	const char *alone = c->keep_half_open    ? "--keep-half-open"
+			    : c->xdp_batch_given ? "--xdp-batch"
+						 : NULL;
+	return alone ? err_set(e, ERR_USAGE, "%s without --engine xdp; expected both: no other engine has it",
+			       alone)
+		     : 0;
 }
 
 static int rate_above(double low, double high, struct err_text *e)

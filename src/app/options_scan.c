@@ -10,7 +10,7 @@
 static const char scan_group[] = "SCAN TECHNIQUES";
 static const char send_group[] = "SENDING";
 
-static const char *const engines[] = {"auto", "afpacket", "rawip", "uring", "epoll", NULL};
+static const char *const engines[] = {"auto", "afpacket", "rawip", "uring", "epoll", "xdp", NULL};
 
 static int add_source(struct source_settings *s, const char *text, struct err_text *e)
 {
@@ -149,11 +149,31 @@ static const struct option entries[] = {
 	 .arg = "NAME",
 	 .group = send_group,
 	 .help = "How to send",
-	 .detail = "afpacket and rawip send frames for -sS; uring and epoll make connections, so -sT is "
-		   "meant with them. With "
-		   "-d the "
-		   "program says why an engine was not usable.",
+	 .detail = "xdp, afpacket and rawip send frames for -sS; uring and epoll make connections, so -sT is "
+		   "meant with them. xdp lets the kernel emit millions of frames a second and is chosen for "
+		   "large "
+		   "scans where the interface can do it. With -d the program says which engine it took, and "
+		   "why "
+		   "another was not usable.",
 	 .fallback = "auto"},
+	{.name = "--xdp-batch",
+	 .type = OPT_U64,
+	 .offset = AT(xdp_batch),
+	 .set_offset = AT(xdp_batch_given),
+	 .min = 1,
+	 .max = 256,
+	 .arg = "N",
+	 .group = send_group,
+	 .help = "Frames in one round of the XDP emitter",
+	 .fallback = "64"},
+	{.name = "--keep-half-open",
+	 .type = OPT_FLAG,
+	 .offset = AT(keep_half_open),
+	 .group = send_group,
+	 .help = "Do not let the kernel reset the connections that open ports offer",
+	 .detail = "Answers end in the XDP receiver. Faster, but the targets wait for the rest of the "
+		   "handshake and "
+		   "send their answer again. With --engine xdp only."},
 	{.name = "--batch-size",
 	 .type = OPT_U64,
 	 .offset = AT(batch_size),

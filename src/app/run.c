@@ -148,6 +148,12 @@ static int open_names(struct run *r, struct err_text *e)
 
 // SYN where it is permitted; connections when that is what was asked for, or nothing was and SYN is not
 // permitted.
+static const struct xdp_ops *load_xdp(struct err_text *e)
+{
+	const void *ops = NULL;
+	return module_load("xdp", &ops, e) ? NULL : ops;
+}
+
 static int open_scan(struct run *r, struct err_text *e)
 {
 	const struct scan_settings *sc = &r->s->scan;
@@ -157,6 +163,7 @@ static int open_scan(struct run *r, struct err_text *e)
 		(void)rights_raise_fds();
 	r->connect = sc->connect || (sc->unprivileged && !sc->syn);
 	plan_scan_config(&r->plan, r->s, r->connect, &r->config);
+	r->config.xdp = load_xdp;
 	int err = scan_open(&r->scan, &r->config, &r->hooks, &r->log, e);
 	if (err == ERR_PRIVILEGE && may_fall_back && !r->connect) {
 		log_verbose(&r->log, "%s; scanning by connections (-sT)", e->text);
@@ -253,6 +260,7 @@ static int give_up_rights(struct run *r, struct err_text *e)
 	struct rights_dropped done;
 	struct rights_drop cfg = {
 		.allow_uring = r->connect,
+		.allow_bpf = r->scan && scan_wants_bpf(r->scan),
 		.keep_bind = r->connect && r->config.source_port && r->config.source_port < 1024,
 	};
 	int err = rights_give_up(&cfg, &done, e);

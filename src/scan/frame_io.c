@@ -26,7 +26,7 @@ struct open_transport {
 	struct frames *f;
 	int fds[4];
 	struct outbox out;
-	uint64_t dropped;
+	uint64_t dropped, crowded, rejected;
 	bool used; // something was sent through it: its answers are looked for
 };
 
@@ -43,6 +43,7 @@ struct frame_io {
 	unsigned batch;
 	int64_t next_stats_ns;
 	uint64_t unroutable;
+	struct xdp_prepared *prepared; // until it is opened
 	struct loop loop;
 };
 
@@ -98,6 +99,22 @@ static int open_sockets(struct frame_io *io, struct err_text *e)
 	return r;
 }
 
+// Without the XDP engine goes what can go without it.
+static int without_xdp(const struct frame_io *io, int r, const struct err_text *why, struct err_text *e)
+{
+	if (io->cfg.xdp_only)
+		return err_set(e, r, "--engine xdp: %s", why->text);
+	log_debug(io->cfg.log, "engine xdp is not used: %s", why->text);
+	return 0;
+}
+
+static int prepare_xdp(struct frame_io *io, struct err_text *e)
+{
+	struct err_text why = {{0}};
+	int r = io->cfg.xdp->prepare(&io->prepared, &io->cfg.prepare, &why);
+	return r ? without_xdp(io, r, &why, e) : 0;
+}
+
 int frame_io_open(struct frame_io **out, const struct frame_io_config *cfg, struct err_text *e)
 {
 	struct frame_io *io = calloc(1, sizeof(*io));
@@ -110,6 +127,8 @@ int frame_io_open(struct frame_io **out, const struct frame_io_config *cfg, stru
 	int r = make_templates(io);
 	if (!r)
 		r = open_sockets(io, e);
+	if (!r && cfg->xdp)
+		r = prepare_xdp(io, e);
 	if (!r)
 		r = paths_new(&io->paths, &(struct paths_config){
 						  .table = cfg->table,
@@ -145,6 +164,28 @@ static unsigned send_threads(const struct frame_io *io, bool afpacket)
 	return afpacket && !slow && cpus >= 2 && io->cfg.frames >= THREADS_FROM ? 2 : 0;
 }
 
+// The XDP engine takes the place of the packet socket, if its frames are seen to leave.
+static int start_xdp(struct frame_io *io, const struct frames_config *like, struct err_text *e)
+{
+	struct open_transport *t = &io->t[PATH_AFPACKET];
+	struct err_text why = {{0}};
+	struct frames_config fc = *like;
+	const struct scan_config *sc = io->cfg.scan;
+	fc.prepared = io->prepared;
+	fc.cookie_key = io->env.cookie_key;
+	fc.technique_syn = TECHNIQUE_TCP_SYN;
+	fc.technique_ack = TECHNIQUE_TCP_ACK;
+	fc.round = sc->xdp_batch;
+	fc.keep_half_open = sc->keep_half_open;
+	fc.send_threads = sc->send_threads > 0 ? (unsigned)sc->send_threads : 1;
+	io->prepared = NULL; // open's in any case
+	int r = io->cfg.xdp->frames->open(&t->f, &fc, &why);
+	if (r)
+		return without_xdp(io, r, &why, e);
+	t->ops = io->cfg.xdp->frames;
+	return 0;
+}
+
 int frame_io_start(struct frame_io *io, struct err_text *e)
 {
 	for (int i = 0; i < PATH_TRANSPORTS; i++) {
@@ -169,8 +210,13 @@ int frame_io_start(struct frame_io *io, struct err_text *e)
 			.trace = io->cfg.scan->trace ? io->cfg.hooks->packet : NULL,
 			.trace_ctx = io->cfg.hooks->ctx,
 		};
+		int r = i == PATH_AFPACKET && io->prepared ? start_xdp(io, &fc, e) : 0;
+		if (r)
+			return r;
+		if (t->f)
+			continue;
 		memcpy(fc.privileged_fds, t->fds, sizeof(t->fds));
-		int r = t->ops->open(&t->f, &fc, e);
+		r = t->ops->open(&t->f, &fc, e);
 		if (r)
 			return r;
 		for (int j = 0; j < 4; j++)
@@ -192,6 +238,8 @@ void frame_io_close(struct frame_io *io)
 				close(t->fds[j]);
 		free(t->out.d);
 	}
+	if (io->prepared)
+		io->cfg.xdp->discard(io->prepared);
 	paths_free(io->paths);
 	free(io);
 }
@@ -204,6 +252,16 @@ struct paths *frame_io_paths(struct frame_io *io)
 bool frame_io_has(const struct frame_io *io, enum path_transport t)
 {
 	return io->t[t].ops != NULL;
+}
+
+bool frame_io_prepared(const struct frame_io *io)
+{
+	return io->prepared != NULL;
+}
+
+const char *frame_io_engine(const struct frame_io *io)
+{
+	return io->t[PATH_AFPACKET].ops ? io->t[PATH_AFPACKET].ops->name : "";
 }
 
 uint64_t frame_io_not_taken(struct frame_io *io)
@@ -372,9 +430,12 @@ static void check_drops(struct frame_io *io, struct sweep *s, int64_t now_ns)
 		if (!t->f)
 			continue;
 		t->ops->stats(t->f, &st);
-		if (st.dropped > t->dropped)
+		if (st.dropped > t->dropped || st.crowded > t->crowded)
 			sweep_overrun(s, st.dropped - t->dropped, now_ns);
+		for (; t->rejected < st.rejected; t->rejected++)
+			sweep_count_rejected(s);
 		t->dropped = st.dropped;
+		t->crowded = st.crowded;
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "scan/paths.h"
 #include "scan/sweep.h"
 #include "transport/frames.h"
+#include "transport/xdp.h"
 
 #define FRAME_BATCH_MAX 1024
 
@@ -18,7 +19,11 @@ struct frame_io_config {
 	const struct scan_hooks *hooks;
 	const struct log *log;
 	bool v4, v6;
-	bool rawip, afpacket;    // which to open
+	bool rawip, afpacket; // which to open
+	const struct xdp_ops
+		*xdp;  // in the place of afpacket, which then steps in when it does not start; or NULL
+	bool xdp_only; // … but here that is an error
+	struct xdp_prepare_config prepare;
 	uint32_t max_neighbours; // on-link hosts with hops of their own
 	uint64_t frames;         // about how many will be sent
 };
@@ -32,6 +37,10 @@ int frame_io_start(struct frame_io *io, struct err_text *e) MUST_CHECK;
 void frame_io_close(struct frame_io *io);
 
 struct paths *frame_io_paths(struct frame_io *io);
+// Is the XDP engine ready to be started?
+bool frame_io_prepared(const struct frame_io *io);
+// Name of the transport for frames with link addresses.
+const char *frame_io_engine(const struct frame_io *io);
 bool frame_io_has(const struct frame_io *io, enum path_transport t);
 
 // What an answer of this sweep may be.

@@ -34,13 +34,18 @@ struct paths {
 	uint32_t neighbour_size, neighbour_count;
 };
 
+uint32_t paths_hop_room(const struct paths_config *cfg)
+{
+	return SHARED_HOPS + cfg->max_neighbours;
+}
+
 int paths_new(struct paths **out, const struct paths_config *cfg)
 {
 	struct paths *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->cfg = *cfg;
-	p->cap = SHARED_HOPS + cfg->max_neighbours;
+	p->cap = paths_hop_room(cfg);
 	p->hops = calloc(p->cap, sizeof(*p->hops));
 	p->neighbour_size = 16;
 	while (p->neighbour_size < 2 * (uint64_t)cfg->max_neighbours)

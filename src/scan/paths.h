@@ -17,6 +17,9 @@ struct paths_config {
 	uint32_t max_neighbours;          // on-link hosts that may be learned
 };
 
+// Most entries of the hop table.
+uint32_t paths_hop_room(const struct paths_config *cfg);
+
 struct paths;
 
 int paths_new(struct paths **out, const struct paths_config *cfg) MUST_CHECK;

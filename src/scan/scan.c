@@ -11,6 +11,8 @@
 // From so many frames on AF_PACKET beats raw IP sockets from start to exit (bench/micro/micro_frames):
 // closing its socket costs about 15 ms.
 #define AFPACKET_FRAMES   20000u
+#define XDP_FRAMES        500000u // from here the XDP engine is worth its start
+#define XDP_RATE          500000.0
 #define NEIGHBOUR_WAIT_NS (1500 * NS_PER_MS)
 #define WINDOW_MAX        (1u << 20)
 
@@ -41,21 +43,63 @@ static void choose(const struct scan *s, bool *rawip, bool *afpacket)
 	bool big = positions(s) >= AFPACKET_FRAMES && s->cfg.kind != SCAN_CONNECT;
 	bool link = v->on_link > SMALL_LINK || (v->on_link > 1 && paced(s));
 	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP &&
-		    (s->cfg.engine == ENGINE_AFPACKET || big || link);
+		    (s->cfg.engine == ENGINE_AFPACKET || s->cfg.engine == ENGINE_XDP || big || link);
 	// Beside packet sockets only for what they cannot reach, and for on-link hosts of a blind scan, which
 	// nobody resolves.
 	bool blind_link = s->cfg.skip_discovery && v->addresses > BLOCK && v->on_link;
-	*rawip = s->cfg.engine != ENGINE_AFPACKET && (v->other || !*afpacket || blind_link);
+	*rawip = s->cfg.engine != ENGINE_AFPACKET && s->cfg.engine != ENGINE_XDP &&
+		 (v->other || !*afpacket || blind_link);
+}
+
+// Why the XDP engine is not for this scan; NULL: it is.
+static const char *no_xdp(const struct scan *s, bool afpacket)
+{
+	const struct sweep_policy *p = &s->cfg.policy;
+	double rate = p->rate_pps > 0 ? p->rate_pps : p->max_pps;
+	if (s->cfg.engine == ENGINE_XDP)
+		return NULL;
+	if (s->cfg.engine != ENGINE_AUTO || !afpacket || !s->cfg.xdp || s->cfg.kind != SCAN_SYN)
+		return "";
+	if (positions(s) < XDP_FRAMES)
+		return "";
+	if (rate > 0 && rate < XDP_RATE)
+		return "the rate is limited to less than it is for";
+	return s->cfg.trace ? "--packet-trace is slower than any engine" : NULL;
+}
+
+static void plan_xdp(const struct scan *s, struct frame_io_config *fc)
+{
+	const char *why_not = no_xdp(s, fc->afpacket);
+	struct err_text e = {{0}};
+	if (!why_not) {
+		fc->xdp = s->cfg.xdp(&e);
+		why_not = fc->xdp ? NULL : e.text;
+	}
+	if (why_not && why_not[0])
+		log_debug(s->log, "engine xdp is not used: %s", why_not);
+	fc->xdp_only = s->cfg.engine == ENGINE_XDP;
+	struct paths_config pc = {.max_neighbours = fc->max_neighbours};
+	fc->prepare = (struct xdp_prepare_config){
+		.links = s->survey.links,
+		.link_count = s->survey.link_count,
+		.hops = paths_hop_room(&pc),
+	};
+}
+
+static bool forced_frames(const struct scan *s)
+{
+	return s->cfg.engine == ENGINE_AFPACKET || s->cfg.engine == ENGINE_XDP;
 }
 
 static int open_frames(struct scan *s, struct err_text *e)
 {
 	bool rawip, afpacket;
 	choose(s, &rawip, &afpacket);
-	if (s->cfg.engine == ENGINE_AFPACKET && (s->survey.other || !s->survey.ethernet))
+	if (forced_frames(s) && (s->survey.other || !s->survey.ethernet))
 		return err_set(e, ERR_UNSUPPORTED,
-			       "--engine afpacket cannot reach targets behind loopback or links without "
-			       "link addresses; leave --engine out or use --engine rawip");
+			       "--engine %s cannot reach targets behind loopback or links without "
+			       "link addresses; leave --engine out or use --engine rawip",
+			       s->cfg.engine == ENGINE_XDP ? "xdp" : "afpacket");
 	struct frame_io_config fc = {
 		.table = s->table,
 		.scan = &s->cfg,
@@ -69,11 +113,12 @@ static int open_frames(struct scan *s, struct err_text *e)
 			afpacket ? (s->survey.on_link > BLOCK ? BLOCK : (uint32_t)s->survey.on_link) : 0,
 		.frames = positions(s),
 	};
+	plan_xdp(s, &fc);
+	if (s->cfg.engine == ENGINE_XDP && !fc.xdp)
+		return err_set(e, ERR_UNSUPPORTED, "--engine xdp: the module libprtip-xdp.so is not usable");
 	int r = frame_io_open(&s->frames, &fc, e);
 	if (r)
 		return r;
-	snprintf(s->engine, sizeof(s->engine), "%s%s%s", afpacket ? "afpacket" : "",
-		 afpacket && rawip ? "+" : "", rawip ? "rawip" : "");
 	if (!afpacket && s->survey.on_link)
 		return survey_neighbours(s, NEIGHBOUR_WAIT_NS, e);
 	return 0;
@@ -110,9 +155,6 @@ static int open_transports(struct scan *s, struct err_text *e)
 			      &(struct paths_config){.table = s->table, .has = {true, false}});
 	if (!r)
 		prime_gateways(s);
-	if (!r && s->cfg.kind == SCAN_CONNECT) // opened when it is used: its threads must not hold rights
-		snprintf(s->engine, sizeof(s->engine), "%s",
-			 s->cfg.engine == ENGINE_URING ? "uring" : "epoll");
 	return r;
 }
 
@@ -160,11 +202,11 @@ int scan_open(struct scan **out, const struct scan_config *cfg, const struct sca
 		r = check_routes(s, e);
 	}
 	if (!r) {
-		if (policy && s->cfg.engine == ENGINE_AFPACKET)
-			r = err_set(
-				e, ERR_UNSUPPORTED,
-				"policy routing rules are in force, which --engine afpacket cannot follow; "
-				"use --engine rawip");
+		if (policy && forced_frames(s))
+			r = err_set(e, ERR_UNSUPPORTED,
+				    "policy routing rules are in force, which --engine afpacket and xdp "
+				    "cannot follow; "
+				    "use --engine rawip");
 		else if (policy && s->cfg.engine == ENGINE_AUTO)
 			s->cfg.engine = ENGINE_RAWIP; // there the kernel routes
 	}
@@ -190,9 +232,9 @@ void scan_close(struct scan *s)
 	free(s);
 }
 
-const char *scan_engine_text(const struct scan *s)
+bool scan_wants_bpf(const struct scan *s)
 {
-	return s->engine;
+	return s->frames && frame_io_prepared(s->frames);
 }
 
 struct paths *scan_paths(struct scan *s)

@@ -28,9 +28,13 @@ struct scan_config {
 	bool skip_discovery; // -Pn
 	bool sequential;     // -r
 	uint64_t seed;
-	uint32_t shard, shards;           // 0-based
-	uint64_t max_probes;              // 0: all
-	unsigned batch;                   // --batch-size; 0: by the rate
+	uint32_t shard, shards; // 0-based
+	uint64_t max_probes;    // 0: all
+	unsigned batch;         // --batch-size; 0: by the rate
+	// Loads the XDP engine's module when a scan wants it; NULL with the reason in `e`.
+	const struct xdp_ops *(*xdp)(struct err_text *e);
+	unsigned xdp_batch;               // --xdp-batch
+	bool keep_half_open;              // --keep-half-open
 	int send_threads;                 // --send-threads; -1: by the amount of work
 	const char *interface;            // -e
 	struct addr source_v4, source_v6; // -S; all zero: by the route
@@ -67,5 +71,5 @@ int scan_open(struct scan **out, const struct scan_config *cfg, const struct sca
 int scan_run(struct scan *s, struct scan_summary *sum, struct err_text *e) MUST_CHECK;
 void scan_close(struct scan *s);
 
-// Names of what was chosen, for -d and the summary ("afpacket, 2 threads").
-const char *scan_engine_text(const struct scan *s);
+// Will it need the bpf system call after the rights are gone?
+bool scan_wants_bpf(const struct scan *s);

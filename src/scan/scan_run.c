@@ -145,6 +145,12 @@ static int run_block(struct scan *s, uint64_t first, uint64_t count, struct scan
 int scan_run(struct scan *s, struct scan_summary *sum, struct err_text *e)
 {
 	int r = s->frames ? frame_io_start(s->frames, e) : 0;
+	if (s->frames && !r)
+		log_debug(s->log, "frames leave through %s%s%s", frame_io_engine(s->frames),
+			  frame_io_has(s->frames, PATH_AFPACKET) && frame_io_has(s->frames, PATH_RAWIP)
+				  ? " and "
+				  : "",
+			  frame_io_has(s->frames, PATH_RAWIP) ? "rawip" : "");
 	if (r)
 		return r;
 	u128 total = addrset_count(s->cfg.targets);

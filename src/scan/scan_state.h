@@ -7,15 +7,18 @@
 #include "scan/scan.h"
 #include "scan/stream_io.h"
 
-#define SMALL_LINK 256u       // on-link hosts that the kernel resolves for us in a small scan
-#define BLOCK      (1u << 20) // addresses in one discovery block
-#define SEEDS_MAX  65536u     // hosts whose RTT from discovery is handed on
+#define SMALL_LINK   256u       // on-link hosts that the kernel resolves for us in a small scan
+#define BLOCK        (1u << 20) // addresses in one discovery block
+#define SURVEY_LINKS 16u        // interfaces that are remembered
+#define SEEDS_MAX    65536u     // hosts whose RTT from discovery is handed on
 
 // What the targets look like on the way out.
 struct survey {
 	bool v4, v6;
-	bool ethernet;    // some go out through an Ethernet link
-	bool other;       // some through loopback or a link without addresses
+	bool ethernet;                // some go out through an Ethernet link
+	bool other;                   // some through loopback or a link without addresses
+	uint32_t links[SURVEY_LINKS]; // the Ethernet ones
+	unsigned link_count;
 	uint64_t on_link; // on-link Ethernet hosts, at least
 	uint64_t addresses;
 	uint64_t unroutable; // among them, as far as they were looked at one by one
@@ -49,7 +52,6 @@ struct scan {
 	uint64_t probes_left;      // of --max-probes
 	bool shard_by_address;     // else by position, over all targets alike
 	int64_t last_sent_ns;      // by any sweep so far; 0: nothing was sent
-	char engine[64];
 };
 
 // Finds out which of a block's addresses are up. `shard_order` (may be NULL) tells which are this shard's.

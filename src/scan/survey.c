@@ -6,6 +6,15 @@
 
 #define LOOK_AT 65536u // addresses looked at one by one; larger sets are judged by the ends of their ranges
 
+static void remember_link(struct survey *v, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < v->link_count; i++)
+		if (v->links[i] == ifindex)
+			return;
+	if (v->link_count < SURVEY_LINKS)
+		v->links[v->link_count++] = ifindex;
+}
+
 static void look(struct scan *s, const struct addr *a, uint64_t stands_for)
 {
 	struct net_path path;
@@ -19,6 +28,7 @@ static void look(struct scan *s, const struct addr *a, uint64_t stands_for)
 		return;
 	}
 	s->survey.ethernet = true;
+	remember_link(v, path.link->ifindex);
 	if (!path.via_gateway)
 		s->survey.on_link += stands_for;
 }

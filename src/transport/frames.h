@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "packet/template.h"
 
 struct frames_memory_net;
@@ -37,6 +38,14 @@ struct frames_config {
 	// (send_threads is 0 then).
 	void (*trace)(void *ctx, bool sent, const uint8_t *data, size_t len, uint16_t ethertype);
 	void *trace_ctx;
+	// The xdp transport (xdp.h): its programs, the key of the cookies that they check with the numbers
+	// that the techniques have in them, frames in one round of the emitter, and whether SYN-ACKs end in
+	// XDP (else the kernel has them too, and resets the half-open connections).
+	struct xdp_prepared *prepared;
+	struct hash_key cookie_key;
+	uint8_t technique_syn, technique_ack;
+	unsigned round;
+	bool keep_half_open;
 	const struct frames_memory_net *memory; // the memory transport's other side (frames_memory.h)
 };
 
@@ -54,7 +63,10 @@ struct frames_stats {
 	uint64_t not_taken; // frames it refused (ENOBUFS, EPERM by a firewall, link down)
 	uint64_t syscalls;  // send calls
 	uint64_t received;
-	uint64_t dropped; // answers the kernel could not hand over (PACKET_STATISTICS, SO_RXQ_OVFL)
+	uint64_t dropped;  // answers the kernel could not hand over (PACKET_STATISTICS, SO_RXQ_OVFL, ring
+			   // buffer)
+	uint64_t rejected; // answers with a wrong cookie that the transport itself refused
+	uint64_t crowded;  // frames for which the interface had no room: a reason to slow down
 };
 
 struct frames;
