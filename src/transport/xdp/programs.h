@@ -6,6 +6,6 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #pragma GCC diagnostic ignored "-Woverlength-strings"
-#include "emitter.skel.h"
-#include "receiver.skel.h"
+#include "transport/xdp/emitter.skel.h"
+#include "transport/xdp/receiver.skel.h"
 #pragma GCC diagnostic pop
