@@ -342,7 +342,7 @@ static void defaults_are_as_documented(void **state)
 			fail_msg("%s: the default is not %s", o->name, first);
 		compared++;
 	}
-	assert_int_equal(compared, 8);
+	assert_int_equal(compared, 9);
 }
 
 static char *text_of(struct buf *b)
