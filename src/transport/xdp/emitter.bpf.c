@@ -183,6 +183,7 @@ static __always_inline int build(struct xdp_md *ctx, const struct xdp_desc *d, _
 		return -1;
 	const struct xdp_template *t = &templates[number];
 	__u32 len = t->len;
+	// Always something: else the kernel would not look at the bounds again (set_templates in xdp.c).
 	int change = (int)len - (int)(ctx->data_end - ctx->data);
 
 	if (len < WORD || len > XDP_TEMPLATE || (change && bpf_xdp_adjust_tail(ctx, change)))

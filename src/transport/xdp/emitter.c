@@ -19,7 +19,6 @@
 #define PROD_EVERY NS_PER_MS         // signals to a thread that is to rest
 #define STOP_WAIT  (200 * NS_PER_US) // between two signals to a thread that is to end
 #define CALL_RUNS  UINT32_MAX
-#define LINE       60 // Ethernet's least frame
 #define STOPPER    SIGUSR1
 
 // A test-run call holds its thread until it has made all its runs or a signal comes.
@@ -169,7 +168,7 @@ static int lane_start(struct emitter *m, unsigned i)
 	l->shared = &b->bss->lanes[i];
 	l->ring = b->bss->descs[i];
 	l->program = bpf_program__fd(programs[i]);
-	l->len = m->cfg.usual_len;
+	l->len = m->cfg.raw_len;
 	l->round = m->cfg.round;
 	l->time_us = 1;
 	l->wake = eventfd(0, EFD_CLOEXEC);
@@ -188,8 +187,6 @@ int emitter_start(struct emitter **out, const struct emitter_config *cfg, struct
 		return err_set(e, -ENOMEM, "out of memory");
 	m->cfg = *cfg;
 	m->cfg.lanes = cfg->lanes < 1 ? 1 : cfg->lanes > XDP_LANES ? XDP_LANES : cfg->lanes;
-	if (m->cfg.usual_len < LINE || m->cfg.usual_len > XDP_TEMPLATE)
-		m->cfg.usual_len = LINE;
 	for (unsigned i = 0; i < XDP_LANES; i++)
 		m->lanes[i].wake = -1;
 	const struct sigaction act = {.sa_handler = on_stop}; // no SA_RESTART

@@ -16,7 +16,7 @@ struct emitter_config {
 	struct emitter_bpf *programs; // loaded; borrowed
 	unsigned lanes;               // 1 … XDP_LANES
 	unsigned round;               // frames of one round inside the kernel, 1 … 256
-	unsigned usual_len;           // bytes of most frames: others are resized one by one
+	unsigned raw_len;             // bytes of a frame before a program sizes it: no template's length
 	frame_stamp *const *stamps;   // as in frames_config
 };
 

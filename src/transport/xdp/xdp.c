@@ -24,6 +24,7 @@
 #define PUSH        64
 #define COUNT_EVERY (50 * NS_PER_MS)
 #define TRIAL       (XDP_TEMPLATES - 1)
+#define TRIAL_LEN   60
 #define NO_PORT     UINT32_MAX
 
 struct link {
@@ -183,28 +184,34 @@ static void set_wanted(struct frames *f)
 	w->keep = f->cfg.keep_half_open;
 }
 
-// Length of most frames: the longest probe of layer 4, of IPv4 when there is such.
+// Returns a length that frames may have before the emitter sizes them: one byte more than most have, and no
+// template's own, since a frame whose bounds do not change keeps the length that its last user gave it (a
+// receiver that trimmed it, Linux 6.18).
 static unsigned set_templates(struct frames *f)
 {
-	unsigned usual = 0;
+	unsigned raw = TRIAL_LEN;
+	bool taken[XDP_TEMPLATE + 1] = {[TRIAL_LEN] = true};
 	for (unsigned i = 0; i < TEMPLATES_MAX; i++) {
 		const struct frame_template *t = &f->cfg.templates[i];
 		if (!t->len)
 			continue;
 		struct xdp_template *out = &f->p->emit->bss->templates[i];
 		xdp_shape(out, t);
+		taken[out->len] = true;
 		bool main = t->family == (f->cfg.want_v4 ? ADDR_V4 : ADDR_V6) && t->link == TEMPLATE_UNICAST;
-		if (main && out->len > usual)
-			usual = out->len;
+		if (main && out->len > raw)
+			raw = out->len;
 	}
-	return usual;
+	while (raw < XDP_TEMPLATE && taken[raw])
+		raw++;
+	return raw;
 }
 
 // Frames to ourselves, out of each interface from each lane: does the interface count them?
-static int try_links(struct frames *f, unsigned len, struct err_text *e)
+static int try_links(struct frames *f, struct err_text *e)
 {
 	static const uint8_t nobody[6] = {0x02, 0, 0, 0, 0, 0x01}; // locally administered
-	xdp_shape_trial(&f->p->emit->bss->templates[TRIAL], nobody, len);
+	xdp_shape_trial(&f->p->emit->bss->templates[TRIAL], nobody, TRIAL_LEN);
 	for (unsigned i = 0; i < f->p->link_count; i++) {
 		struct link *l = &f->p->links[i];
 		f->p->hops[0] = (struct xdp_hop){.port = i};
@@ -263,13 +270,13 @@ static int xdp_open(struct frames **out, const struct frames_config *cfg, struct
 		.programs = f->p->emit,
 		.lanes = cfg->send_threads ? cfg->send_threads : 1,
 		.round = cfg->round,
-		.usual_len = set_templates(f),
+		.raw_len = set_templates(f),
 		.stamps = cfg->stamps,
 	};
 	if (!rc)
 		rc = emitter_start(&f->emitter, &ec, e);
 	if (!rc)
-		rc = try_links(f, ec.usual_len, e);
+		rc = try_links(f, e);
 	if (rc) {
 		xdp_stop(f);
 		return rc;
