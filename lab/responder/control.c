@@ -108,7 +108,7 @@ static int read_pass(const char *text, uint32_t *pass, struct err_text *e)
 int command_set(const struct options *o)
 {
 	struct control_request request = {.op = CONTROL_READ};
-	struct control_reply reply;
+	struct control_reply reply = {0};
 	struct options both = *o;
 	struct err_text e;
 	int rc = control_ask(o->words[0], &request, &reply, &e);
@@ -146,7 +146,7 @@ static void print_counts(const char *family, const __u64 *n)
 int command_stats(const struct options *o)
 {
 	struct control_request request = {.op = CONTROL_READ};
-	struct control_reply reply;
+	struct control_reply reply = {0};
 	struct err_text e;
 	int rc = control_ask(o->words[0], &request, &reply, &e);
 	const struct responder_settings *s = &reply.settings;

@@ -20,12 +20,7 @@
 #include "responder/control.h"
 #include "responder/extras.h"
 
-// Written by bpftool, by other rules than ours.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wcast-qual"
-#pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "responder.skel.h"
-#pragma GCC diagnostic pop
 
 // The interface that has the pass program, maybe in another network namespace.
 struct far_end {

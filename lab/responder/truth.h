@@ -20,7 +20,7 @@ struct responder_settings {
 	__u32 up_ppm;               // hosts that are up; the others say nothing at all
 	__u32 loss_in_ppm, loss_out_ppm;
 	__u32 duplicate_ppm; // answers that are sent twice
-	__u32 wrong_ppm;     // answers that are followed by one with another acknowledgement number
+	__u32 wrong_ppm;     // answers with another beside them, whose acknowledgement number is wrong
 	__u32 late_ppm, late_ms;
 };
 

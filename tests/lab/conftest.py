@@ -30,7 +30,8 @@ def pytest_runtest_makereport(item):
 
 # Of what real time decides (loss in bursts, limits, queues, rates, on a busy machine), a failure is looked at once
 # more, and said. These files are as strict the second time.
-ONCE_MORE = {"test_truth.py", "test_truth_ways.py", "test_wire.py", "test_wire_timing.py", "test_lab.py", "test_bad_events.py"}
+ONCE_MORE = {"test_truth.py", "test_truth_ways.py", "test_wire.py", "test_wire_timing.py", "test_lab.py", "test_bad_events.py",
+             "test_responder.py"}
 looked_at_again = []
 
 

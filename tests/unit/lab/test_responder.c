@@ -20,11 +20,7 @@
 #include "responder/extras.h"
 #include "responder/options.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wcast-qual"
-#pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "responder.skel.h"
-#pragma GCC diagnostic pop
 
 enum {
 	ROOM = 512,
