@@ -148,11 +148,6 @@ void extras_close(struct extras *x)
 	free(x->heap);
 }
 
-int extras_poll_fd(const struct extras *x)
-{
-	return ring_buffer__epoll_fd(x->ring);
-}
-
 int64_t extras_serve(struct extras *x)
 {
 	int taken;
@@ -163,5 +158,5 @@ int64_t extras_serve(struct extras *x)
 		emit(x, &x->heap[0]);
 	if (taken < 0)
 		return 0;
-	return x->count > 0 ? (int64_t)(x->heap[0].due_ns - x->now_ns) : -1;
+	return x->count > 0 ? (int64_t)(x->heap[0].due_ns - x->now_ns) : INT64_MAX;
 }

@@ -22,10 +22,9 @@ struct extras {
 // `map` is the ring buffer's descriptor.
 int extras_open(struct extras *x, int map, int ifindex, struct err_text *e) MUST_CHECK;
 void extras_close(struct extras *x);
-// Ready for reading when there is something to take.
-int extras_poll_fd(const struct extras *x);
-// Takes what is there, up to a share, and sends what is due. Returns the time until it should be called again
-// at the latest, in nanoseconds; negative: when extras_poll_fd is ready.
+// Takes what is there, up to a share, and sends what is due. Returns the time until something else is due, in
+// nanoseconds, or INT64_MAX. Nothing tells that there is more to take: a wakeup for each would cost the
+// program in the kernel more than its answers do.
 int64_t extras_serve(struct extras *x);
 
 // Turns an answer into one whose acknowledgement number is another; its checksum stays right. `number`

@@ -145,7 +145,7 @@ static __always_inline int hand_over(struct xdp_md *ctx, __u32 length, __u32 wro
 		bpf_ringbuf_discard(extra, 0);
 		return 0;
 	}
-	bpf_ringbuf_submit(extra, 0);
+	bpf_ringbuf_submit(extra, BPF_RB_NO_WAKEUP); // the tool looks by itself
 	return 1;
 }
 

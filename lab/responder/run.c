@@ -197,17 +197,22 @@ static void answer_caller(struct responder *r)
 	control_reply(connection, &reply);
 }
 
+// How long extras may lie in the ring: not long while there are any, and what came in after they were
+// switched off is found too.
+static int64_t look_again_ns(const struct responder_settings *s)
+{
+	return s->duplicate_ppm || s->wrong_ppm || s->late_ppm ? 1000000 : 100000000;
+}
+
 static int serve(struct responder *r, struct err_text *e)
 {
 	for (;;) {
 		struct pollfd fds[] = {{.fd = r->signals, .events = POLLIN},
-				       {.fd = r->listener, .events = POLLIN},
-				       {.fd = extras_poll_fd(&r->extras), .events = POLLIN}};
-		int64_t wait_ns = extras_serve(&r->extras);
-		const struct timespec wait = {.tv_sec = wait_ns / 1000000000,
-					      .tv_nsec = wait_ns % 1000000000};
+				       {.fd = r->listener, .events = POLLIN}};
+		int64_t due_ns = extras_serve(&r->extras), look_ns = look_again_ns(&r->bpf->bss->settings);
+		const struct timespec wait = {.tv_nsec = due_ns < look_ns ? due_ns : look_ns};
 
-		if (ppoll(fds, 3, wait_ns < 0 ? NULL : &wait, NULL) < 0 && errno != EINTR)
+		if (ppoll(fds, 2, &wait, NULL) < 0 && errno != EINTR)
 			return err_set(e, -errno, "cannot wait: %s", strerror(errno));
 		if (fds[0].revents)
 			return 0;
