@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 // Answers SYNs and echo requests for whole networks where a frame enters, before there is a packet for the
 // kernel. What is not for these networks passes.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 // What the responder's hosts say. One function decides it, for the program in the kernel (responder.bpf.c)
 // and for whoever asks for the truth; so the two cannot differ.
 #pragma once

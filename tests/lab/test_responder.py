@@ -24,10 +24,14 @@ PLAIN = ["--seed", "1", "--open", "10000", "--closed", "250000", "--up", "100000
 SWEPT = [("198.18.7.0/26", "1-64"), ("2001:db8:1::40/122", "1-64")]
 
 
-@pytest.fixture(scope="module")
-def sweep_lab():
+@pytest.fixture(scope="module", autouse=True)
+def built():
     if not os.access(RESPONDER, os.X_OK):
         pytest.skip(f"{RESPONDER} is not built: it needs libbpf-dev, clang and bpftool")
+
+
+@pytest.fixture(scope="module")
+def sweep_lab():
     it = Lab.up(f"t-{secrets.token_hex(4)}", plan="sweep")
     yield it
     it.down()
