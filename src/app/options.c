@@ -28,7 +28,7 @@ void options_defaults(struct settings *s)
 {
 	*s = (struct settings){
 		.order = {.shard_index = 1, .shard_count = 1},
-		.scan = {.engine = ENGINE_AUTO, .batch_size = 300, .xdp_batch = 64},
+		.scan = {.engine = ENGINE_AUTO, .batch_size = 300, .receive_batch = 256, .xdp_batch = 64},
 		.timing = {.template_level = 3},
 		.output = {.xml_scanner_name = "nmap"},
 	};

@@ -55,7 +55,7 @@ struct scan_settings {
 	const char *interface; // -e
 	uint64_t source_port;  // -g
 	uint64_t ttl;          // 0: the system's
-	uint64_t batch_size;
+	uint64_t batch_size, receive_batch;
 	uint64_t xdp_batch;
 	bool xdp_batch_given, keep_half_open;
 	uint64_t send_threads;         // 0: chosen by the program
@@ -66,7 +66,7 @@ struct scan_settings {
 	bool no_discovery;             // -Pn
 	bool dry_run;                  // everything but the sending
 	bool privileged, unprivileged; // neither: find out
-	bool source_port_given, batch_size_given;
+	bool source_port_given, batch_size_given, receive_batch_given;
 };
 
 // Times in nanoseconds, rates in frames a second. After options_read the template's values stand where the

@@ -144,6 +144,8 @@ static int check_effect(const struct settings *s, struct err_text *e)
 		{c->list_only && s->order.shard_count > 1, "-sL", "--shard", listed},
 		{c->connect && c->batch_size_given, "-sT", "--batch-size",
 		 "it counts frames, not connections"},
+		{c->connect && c->receive_batch_given, "-sT", "--receive-batch",
+		 "it counts frames, not connections"},
 		{c->connect && t->wait_given, "-sT", "--wait", "every connection ends by itself"},
 	};
 	return refuse_clashes(rows, COUNT_OF(rows), e);

@@ -179,6 +179,7 @@ void plan_scan_config(const struct plan *p, const struct settings *s, bool conne
 		.shards = s->order.shard_count ? s->order.shard_count : 1,
 		.max_probes = s->order.max_probes,
 		.batch = (unsigned)s->scan.batch_size,
+		.recv_batch = (unsigned)s->scan.receive_batch,
 		.xdp_batch = (unsigned)s->scan.xdp_batch,
 		.keep_half_open = s->scan.keep_half_open,
 		.send_threads = s->scan.send_threads ? (int)s->scan.send_threads : -1,

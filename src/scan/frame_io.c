@@ -8,7 +8,6 @@
 
 #include "scan/source_ports.h"
 
-#define REPLIES       256
 #define READ_AT_ONCE  16
 #define DRAIN_ROUNDS  8
 #define BATCH_DEFAULT 128
@@ -40,7 +39,8 @@ struct frame_io {
 	struct open_transport t[PATH_TRANSPORTS];
 	struct sweep_shot shots[FRAME_BATCH_MAX];
 	unsigned shot_count; // of the last batch
-	unsigned batch;
+	unsigned batch, recv_batch;
+	struct frame_reply replies[FRAMES_RECV_MAX]; // of the last call of recv
 	int64_t next_stats_ns;
 	uint64_t unroutable;
 	struct xdp_prepared *prepared; // until it is opened
@@ -123,6 +123,7 @@ int frame_io_open(struct frame_io **out, const struct frame_io_config *cfg, stru
 	io->cfg = *cfg;
 	io->loop.hooks = cfg->hooks;
 	io->batch = cfg->scan->batch ? cfg->scan->batch : BATCH_DEFAULT;
+	io->recv_batch = cfg->scan->recv_batch ? cfg->scan->recv_batch : FRAMES_RECV_DEFAULT;
 	make_env(io);
 	int r = make_templates(io);
 	if (!r)
@@ -204,6 +205,7 @@ int frame_io_start(struct frame_io *io, struct err_text *e)
 			.port_hi = (uint16_t)(io->env.sport_base +
 					      (io->env.sport_fixed ? 0 : io->env.sport_tries - 1)),
 			.batch = io->batch,
+			.recv_batch = io->recv_batch,
 			.send_threads = send_threads(io, i == PATH_AFPACKET),
 			.expected = io->cfg.frames,
 			.qdisc_bypass = true,
@@ -385,15 +387,14 @@ static void take_replies(struct frame_io *io, const struct frame_sweep *fs, cons
 // Takes what is here from one transport; returns how many, or an error.
 static int drain(struct frame_io *io, struct open_transport *t, const struct frame_sweep *fs)
 {
-	struct frame_reply replies[REPLIES];
 	int sum = 0;
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
-		int n = t->ops->recv(t->f, replies, REPLIES);
+		int n = t->ops->recv(t->f, io->replies, io->recv_batch);
 		if (n < 0)
 			return n;
-		take_replies(io, fs, replies, n);
+		take_replies(io, fs, io->replies, n);
 		sum += n;
-		if (n < REPLIES)
+		if ((unsigned)n < io->recv_batch)
 			break;
 	}
 	return sum;
@@ -411,7 +412,7 @@ static int drain_all(struct frame_io *io, const struct frame_sweep *fs, unsigned
 		int n = drain(io, &io->t[i], fs);
 		if (n < 0)
 			return n;
-		caught_up &= n < REPLIES * DRAIN_ROUNDS;
+		caught_up &= (unsigned)n < io->recv_batch * DRAIN_ROUNDS;
 		sum += n;
 	}
 	if (caught_up)

@@ -31,6 +31,7 @@ struct scan_config {
 	uint32_t shard, shards; // 0-based
 	uint64_t max_probes;    // 0: all
 	unsigned batch;         // --batch-size; 0: by the rate
+	unsigned recv_batch;    // --receive-batch; 0: the default
 	// Loads the XDP engine's module when a scan wants it; NULL with the reason in `e`.
 	const struct xdp_ops *(*xdp)(struct err_text *e);
 	unsigned xdp_batch;               // --xdp-batch

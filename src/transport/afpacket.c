@@ -109,7 +109,7 @@ static int receive_prepare(struct frames *f)
 	// A ring that cannot be had is no reason to fail.
 	if (cfg->expected >= RING_FROM && packet_ring_open(&f->ring, f->fds[MAIN], cfg->expected / 8) == 0)
 		return 0;
-	f->batch = recv_batch_new(FRAMES_RECV_MAX);
+	f->batch = recv_batch_new(f->cfg.recv_batch ? f->cfg.recv_batch : FRAMES_RECV_DEFAULT);
 	return f->batch ? 0 : -ENOMEM;
 }
 

@@ -12,7 +12,8 @@
 
 struct frames_memory_net;
 
-#define FRAMES_RECV_MAX 256
+#define FRAMES_RECV_MAX     1024
+#define FRAMES_RECV_DEFAULT 256
 
 // Send times: the transport stores the microsecond clock (clock_mono_ns() / 1000, low 32 bits, 0 replaced by
 // 1) into stamps[desc.stamp] just before it hands the frame to the kernel. May be NULL.
@@ -26,6 +27,7 @@ struct frames_config {
 	bool want_arp, want_ndp;   // hand over ARP replies / neighbour advertisements too
 	uint16_t port_lo, port_hi; // our source ports: what the kernel filter lets through (TCP and UDP)
 	unsigned batch;            // frames in one sendmmsg, 1 … 1024
+	unsigned recv_batch;       // packets in one recvmmsg, 1 … FRAMES_RECV_MAX; 0: FRAMES_RECV_DEFAULT
 	unsigned send_threads;     // 0: send in the caller's thread
 	uint64_t expected;         // about how many frames will be sent: buffers are sized by it
 	bool qdisc_bypass;
@@ -82,7 +84,7 @@ struct frames_ops {
 	// True when everything taken has been handed to the kernel.
 	bool (*idle)(const struct frames *f);
 	// Takes up to max answers that are already here. Returns the count or -errno. Never blocks. Fewer
-	// than both max and FRAMES_RECV_MAX means that there were no more.
+	// than both max and recv_batch means that there were no more.
 	int (*recv)(struct frames *f, struct frame_reply *r, unsigned max);
 	// Descriptor to poll for readability, or -1.
 	int (*fd)(const struct frames *f);

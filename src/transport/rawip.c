@@ -116,7 +116,7 @@ static int receive_prepare(struct frames *f)
 					 .ndp = cfg->want_ndp,
 					 .port_lo = cfg->port_lo,
 					 .port_hi = cfg->port_hi};
-	f->batch = recv_batch_new(FRAMES_RECV_MAX);
+	f->batch = recv_batch_new(cfg->recv_batch ? cfg->recv_batch : FRAMES_RECV_DEFAULT);
 	f->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!f->batch || f->epoll < 0)
 		return f->batch ? -errno : -ENOMEM;

@@ -378,6 +378,15 @@ def test_batch_size(lab, engine):
 
 
 @pytest.mark.parametrize("engine", ["afpacket", "rawip"])
+@pytest.mark.parametrize("given, size", [("", 256), ("--receive-batch 16", 16), ("--receive-batch 1024", 1024)])
+def test_receive_batch(lab, engine, given, size):
+    """How many frames each recvmmsg asks for; not one call more than needed when all of them came at once."""
+    texts = traced(lab, "recvmmsg", f"{BLIND} -sS --engine {engine} -p 20-59 {given} {WEB['v4']}")
+    asked = [int(n) for text in texts for n in re.findall(r"^recvmmsg\(.*, (\d+), MSG_DONTWAIT, NULL\) ", text, re.M)]
+    assert asked and set(asked) == {size}
+
+
+@pytest.mark.parametrize("engine", ["afpacket", "rawip"])
 def test_send_threads(lab, engine):
     """Each of the threads sends; with the program's choice of a small scan none is started."""
     arguments = f"{BLIND} -sS --engine {engine} --max-retries 0 -p 9000-9999 198.19.9.8-9"

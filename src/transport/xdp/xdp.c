@@ -387,7 +387,7 @@ static int xdp_recv(struct frames *f, struct frame_reply *r, unsigned max)
 	int rc = emitter_look(f->emitter, clock_mono_ns()); // send times before answers
 	if (rc)
 		return rc;
-	unsigned n = answers_take(f->answers, r, max < FRAMES_RECV_MAX ? max : FRAMES_RECV_MAX);
+	unsigned n = answers_take(f->answers, r, max);
 	for (unsigned i = 0; f->cfg.trace && i < n; i++)
 		f->cfg.trace(f->cfg.trace_ctx, false, r[i].data, r[i].len, r[i].ethertype);
 	f->received += n;

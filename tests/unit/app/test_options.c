@@ -143,6 +143,10 @@ static const struct {
 	U64("--engine xdp T", scan.xdp_batch, 64),
 	FLAG("--engine xdp --keep-half-open T", scan.keep_half_open),
 	U64("--batch-size 1024 T", scan.batch_size, 1024),
+	U64("--receive-batch 16 T", scan.receive_batch, 16),
+	U64("--receive-batch 1024 T", scan.receive_batch, 1024),
+	FLAG("--receive-batch 256 T", scan.receive_batch_given),
+	U64("-sS T", scan.receive_batch, 256),
 	U64("--send-threads 16 T", scan.send_threads, 16),
 	FLAG("--privileged T", scan.privileged),
 	FLAG("--unprivileged T", scan.unprivileged),
@@ -342,7 +346,7 @@ static void defaults_are_as_documented(void **state)
 			fail_msg("%s: the default is not %s", o->name, first);
 		compared++;
 	}
-	assert_int_equal(compared, 9);
+	assert_int_equal(compared, 10);
 }
 
 static char *text_of(struct buf *b)

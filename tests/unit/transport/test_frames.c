@@ -409,27 +409,33 @@ static void test_recv_whole(void **state)
 {
 	(void)state;
 	static struct bench b;
-	static const unsigned asked[] = {FRAMES_RECV_MAX, 64};
+	// What is asked for at once, and what one recvmmsg takes.
+	static const struct {
+		unsigned max, batch;
+	} kinds[] = {{FRAMES_RECV_DEFAULT, 0}, {64, 0}, {FRAMES_RECV_MAX, FRAMES_RECV_MAX}, {64, 16}};
 	struct net n;
 	struct err_text e;
 	if (!net_open(&n))
 		skip();
-	for (int round = 0; round < 6; round++) {
+	for (int round = 0; round < 12; round++) {
 		struct frames *f;
 		struct frame_desc d[PROBES];
 		struct frame_reply r[FRAMES_RECV_MAX];
-		const struct frames_ops *ops = round < 4 ? &frames_afpacket : &frames_rawip;
-		unsigned taken, left = 5 * PROBES, max = asked[round % 2];
-		bench_make(&b, round < 4);
-		b.cfg.expected = round >= 2 ? 30000 : 0;
+		bool packet = round < 8, ring = round / 4 == 1;
+		const struct frames_ops *ops = packet ? &frames_afpacket : &frames_rawip;
+		unsigned taken, left = 5 * PROBES, max = kinds[round % 4].max, batch = kinds[round % 4].batch;
+		unsigned most = batch && batch < max && !ring ? batch : max;
+		bench_make(&b, packet);
+		b.cfg.expected = ring ? 30000 : 0;
+		b.cfg.recv_batch = batch;
 		assert_int_equal(ops->open(&f, &b.cfg, &e), 0);
 		for (unsigned i = 0; i < PROBES; i++)
-			desc_make(&b, i % 2 && round >= 4 ? &far6 : &far4, i + 1, &d[i]);
+			desc_make(&b, i % 2 && !packet ? &far6 : &far4, i + 1, &d[i]);
 		for (int i = 0; i < 5; i++)
 			assert_int_equal(ops->send(f, d, PROBES, &taken), 0);
 		usleep(300000);
 		while (left) {
-			unsigned want = left < max ? left : max;
+			unsigned want = left < most ? left : most;
 			assert_int_equal(ops->recv(f, r, max), want);
 			left -= want;
 		}
