@@ -22,7 +22,7 @@
 #define BATCH         256u
 #define FRAME_NS      250
 #define PENDING       4096u
-#define WINDOW_MAX    (1u << 19) // as the program's
+#define WINDOW_MAX    (1u << 21) // as the program's
 #define OPEN_PERMILLE 15
 #define SAYS_PERMILLE 265
 #define NOINLINE      __attribute__((noinline))
@@ -118,7 +118,10 @@ static bool paths_make(struct bench *b)
 		if (paths_learn(b->paths, &a, mac))
 			return false;
 	}
-	return true;
+	struct addr first;
+	uint32_t hop;
+	addrset_at(b->set, 0, &first);
+	return paths_hop(b->paths, &first, &hop, &e) == 0; // asks for the gateway's link address
 }
 
 static void targets_make(struct bench *b)
@@ -189,6 +192,8 @@ NOINLINE static void stage_queue(struct bench *b, unsigned n)
 		const struct sweep_shot *s = &b->shots[i];
 		const struct addr *dst = &s->item.addr;
 		uint32_t hop = 0;
+		if (b->paths && i + 12 < n)
+			paths_expect(b->paths, &s[12].item.addr);
 		if (b->paths && paths_hop(b->paths, dst, &hop, NULL))
 			abort();
 		struct frame_desc *d = &b->descs[i];
@@ -387,7 +392,11 @@ static void report(const struct bench *b)
 	       "ms\n",
 	       (double)(b->now_ns - b->start_ns) / 1e9, (double)(b->fast_ns - b->start_ns) / 1e6,
 	       (unsigned long)b->slow_ms, (double)(b->last_first_ns - b->start_ns) / 1e6);
-	printf("  found: %lu open, %lu closed, %lu silent (%lu and %lu told), rejected %lu\n",
+	printf("  given up after");
+	for (unsigned t = 1; t <= WINDOW_TRIES_MAX; t++)
+		if (b->sweep->silent_by_try[t])
+			printf(" %u tries: %lu", t, (unsigned long)b->sweep->silent_by_try[t]);
+	printf("\n  found: %lu open, %lu closed, %lu silent (%lu and %lu told), rejected %lu\n",
 	       (unsigned long)c->open, (unsigned long)c->closed, (unsigned long)c->silent,
 	       (unsigned long)b->records, (unsigned long)b->silent, (unsigned long)c->rejected);
 }

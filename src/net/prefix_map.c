@@ -133,10 +133,9 @@ void prefix_map_free(struct prefix_map *m)
 	free(m);
 }
 
-uint32_t prefix_map_find(const struct prefix_map *m, u128 key)
+// Number of the range that holds the key.
+static size_t range_of(const struct prefix_map *m, u128 key)
 {
-	if (!m)
-		return PREFIX_NONE;
 	size_t lo = 0, hi = m->count; // the answer is in [lo, hi)
 	if (m->below) {
 		uint32_t h = (uint32_t)(key >> INDEX_SHIFT);
@@ -150,5 +149,23 @@ uint32_t prefix_map_find(const struct prefix_map *m, u128 key)
 		else
 			hi = mid;
 	}
-	return m->ranges[lo].value;
+	return lo;
+}
+
+uint32_t prefix_map_find(const struct prefix_map *m, u128 key)
+{
+	return m ? m->ranges[range_of(m, key)].value : PREFIX_NONE;
+}
+
+uint32_t prefix_map_find_span(const struct prefix_map *m, u128 key, u128 *first, u128 *last)
+{
+	*first = 0;
+	*last = KEY_MAX;
+	if (!m)
+		return PREFIX_NONE;
+	size_t i = range_of(m, key);
+	*first = m->ranges[i].start;
+	if (i + 1 < m->count)
+		*last = m->ranges[i + 1].start - 1;
+	return m->ranges[i].value;
 }

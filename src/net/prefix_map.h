@@ -26,3 +26,5 @@ void prefix_map_free(struct prefix_map *m);
 
 // The value of the longest prefix that holds the key, or PREFIX_NONE. `m` may be NULL (no prefixes).
 uint32_t prefix_map_find(const struct prefix_map *m, u128 key);
+// The same; keys from *first to *last, this one among them, have the same value.
+uint32_t prefix_map_find_span(const struct prefix_map *m, u128 key, u128 *first, u128 *last);

@@ -281,6 +281,59 @@ static u128 key_of(const struct addr *a)
 	return addr_is_v4(a) ? (u128)addr_v4_value(a) << 96 : addr_value(a);
 }
 
+static const struct net_span no_span = {.first = 1, .last = 0};
+
+// Is the source of a route's packets the same for every destination?
+static bool source_fixed(const struct net_table *t, const struct route *r, bool v4)
+{
+	if (r->has_source)
+		return true;
+	if (r->type == ROUTE_LOCAL || v4)
+		return false;
+	unsigned choices =
+		0; // an address of global scope goes before all others, so one alone is always chosen
+	for (size_t i = 0; i < t->own_count; i++) {
+		const struct own_addr *o = &t->own[i];
+		choices +=
+			!addr_is_v4(&o->addr) && !needs_scope(&o->addr) && o->kernel_scope != RT_SCOPE_HOST;
+	}
+	return choices == 1;
+}
+
+static void span_cut(struct net_span *s, u128 first, u128 last)
+{
+	if (first > s->first)
+		s->first = first;
+	if (last < s->last)
+		s->last = last;
+}
+
+int net_table_lookup_span(const struct net_table *t, const struct addr *dst, struct net_path *out,
+			  struct net_span *span, struct err_text *e)
+{
+	bool v4 = addr_is_v4(dst);
+	struct net_span keys = {.first = 0, .last = ~(u128)0, .v4 = v4};
+	*span = no_span;
+	if (!v4 && needs_scope(dst))
+		return lookup_scoped(t, dst, out, e);
+	struct prefix_map *const *maps = t->maps[v4 ? ADDR_V4 : ADDR_V6];
+	u128 key = key_of(dst), first, last;
+	for (int i = 0; i < TABLES; i++) {
+		uint32_t v = prefix_map_find_span(maps[i], key, &first, &last);
+		span_cut(&keys, first, last);
+		if (v == PREFIX_NONE || t->routes[v].type == ROUTE_THROW)
+			continue;
+		if (source_fixed(t, &t->routes[v], v4)) {
+			u128 mapped = (u128)0xffff << 32;
+			span->first = v4 ? mapped | keys.first >> 96 : keys.first;
+			span->last = v4 ? mapped | keys.last >> 96 : keys.last;
+			span->v4 = v4;
+		}
+		return path_route(t, dst, &t->routes[v], out, e);
+	}
+	return no_route(dst, e, t->only_ifindex ? "none over the chosen interface" : "none in the table");
+}
+
 int net_table_lookup(const struct net_table *t, const struct addr *dst, struct net_path *out,
 		     struct err_text *e)
 {

@@ -46,6 +46,16 @@ void net_table_free(struct net_table *t);
 int net_table_lookup(const struct net_table *t, const struct addr *dst, struct net_path *out,
 		     struct err_text *e) MUST_CHECK;
 
+// Addresses by value, of one family and without a scope.
+struct net_span {
+	u128 first, last;
+	bool v4;
+};
+
+// The same; what is said of `dst` holds for all of *span, which may hold nothing (first > last).
+int net_table_lookup_span(const struct net_table *t, const struct addr *dst, struct net_path *out,
+			  struct net_span *span, struct err_text *e) MUST_CHECK;
+
 const struct net_link *net_table_link(const struct net_table *t, uint32_t ifindex);
 const struct net_link *net_table_link_named(const struct net_table *t, const char *name);
 // Does this host own the address?

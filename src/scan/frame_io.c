@@ -8,6 +8,7 @@
 
 #include "scan/source_ports.h"
 
+#define EXPECTED      12 // shots ahead of which a neighbour is asked for
 #define READ_AT_ONCE  16
 #define DRAIN_ROUNDS  8
 #define BATCH_DEFAULT 128
@@ -279,8 +280,11 @@ uint64_t frame_io_not_taken(struct frame_io *io)
 }
 
 // One shot becomes a descriptor in its transport's outbox.
-static void queue_shot(struct frame_io *io, const struct sweep_shot *shot)
+static void queue_shot(struct frame_io *io, unsigned i)
 {
+	const struct sweep_shot *shot = &io->shots[i];
+	if (i + EXPECTED < io->shot_count)
+		paths_expect(io->paths, &shot[EXPECTED].item.addr);
 	const struct addr *dst = &shot->item.addr;
 	unsigned technique = shot->item.slot.technique;
 	bool link_probe = technique == TECHNIQUE_ARP || technique == TECHNIQUE_NDP;
@@ -468,7 +472,7 @@ int frame_io_run(struct frame_io *io, const struct frame_sweep *fs, struct err_t
 		if (!queued(io)) {
 			io->shot_count = sweep_next(fs->sweep, now, io->shots, io->batch);
 			for (unsigned i = 0; i < io->shot_count; i++)
-				queue_shot(io, &io->shots[i]);
+				queue_shot(io, i);
 		}
 		int sent = queued(io) ? push(io) : 0;
 		if (sent < 0) {

@@ -10,6 +10,7 @@
 
 #define SHARED_HOPS     1024 // gateways and links
 #define GATEWAY_WAIT_NS NS_PER_S
+#define SPANS           4
 
 struct shared {
 	const struct net_link *link;
@@ -32,6 +33,12 @@ struct paths {
 	uint32_t shared_count, last_shared;
 	struct neighbour *neighbours;
 	uint32_t neighbour_size, neighbour_count;
+	// The hop of the routes met last, so that a scan of few networks looks few routes up.
+	struct span_hop {
+		struct net_span span;
+		uint32_t hop;
+	} spans[SPANS];
+	uint32_t span_next;
 };
 
 uint32_t paths_hop_room(const struct paths_config *cfg)
@@ -46,6 +53,8 @@ int paths_new(struct paths **out, const struct paths_config *cfg)
 		return -ENOMEM;
 	p->cfg = *cfg;
 	p->cap = paths_hop_room(cfg);
+	for (unsigned i = 0; i < SPANS; i++)
+		p->spans[i].span.first = 1; // holds nothing
 	p->hops = calloc(p->cap, sizeof(*p->hops));
 	p->neighbour_size = 16;
 	while (p->neighbour_size < 2 * (uint64_t)cfg->max_neighbours)
@@ -194,6 +203,25 @@ static int shared_hop(struct paths *p, const struct net_path *path, bool discove
 	return 0;
 }
 
+static bool find_span(const struct paths *p, const struct addr *dst, uint32_t *hop)
+{
+	u128 value = addr_value(dst);
+	for (unsigned i = 0; i < SPANS && dst->scope == 0; i++) {
+		const struct span_hop *s = &p->spans[i];
+		if (value >= s->span.first && value <= s->span.last && s->span.v4 == addr_is_v4(dst)) {
+			*hop = s->hop;
+			return true;
+		}
+	}
+	return false;
+}
+
+void paths_expect(const struct paths *p, const struct addr *dst)
+{
+	if (p->neighbour_count)
+		__builtin_prefetch(&p->neighbours[addr_hash(dst) & (p->neighbour_size - 1)]);
+}
+
 int paths_hop(struct paths *p, const struct addr *dst, uint32_t *hop, struct err_text *e)
 {
 	if (p->neighbour_count) {
@@ -203,9 +231,18 @@ int paths_hop(struct paths *p, const struct addr *dst, uint32_t *hop, struct err
 			return 0;
 		}
 	}
+	if (find_span(p, dst, hop))
+		return 0;
 	struct net_path path;
-	int r = lookup(p, dst, &path, e);
-	return r ? r : shared_hop(p, &path, false, hop, e);
+	struct net_span span;
+	int r = net_table_lookup_span(p->cfg.table, dst, &path, &span, e);
+	if (r)
+		return r;
+	set_source(p, &path, dst);
+	r = shared_hop(p, &path, false, hop, e);
+	if (!r && span.first <= span.last)
+		p->spans[p->span_next++ % SPANS] = (struct span_hop){span, *hop};
+	return r;
 }
 
 int paths_discovery_hop(struct paths *p, const struct addr *dst, uint32_t *hop, struct err_text *e)

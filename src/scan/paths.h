@@ -32,6 +32,9 @@ const struct frame_hop *paths_hops(const struct paths *p);
 // there is none.
 int paths_hop(struct paths *p, const struct addr *dst, uint32_t *hop, struct err_text *e) MUST_CHECK;
 
+// paths_hop will be asked for this destination soon.
+void paths_expect(const struct paths *p, const struct addr *dst);
+
 // Hop for an ARP request or neighbour solicitation for `dst` on its own link.
 int paths_discovery_hop(struct paths *p, const struct addr *dst, uint32_t *hop,
 			struct err_text *e) MUST_CHECK;

@@ -14,7 +14,8 @@
 #define XDP_FRAMES        500000u // from here the XDP engine is worth its start
 #define XDP_RATE          500000.0
 #define NEIGHBOUR_WAIT_NS (1500 * NS_PER_MS)
-#define WINDOW_MAX        (1u << 20)
+// Frames may leave at 4 million a second, and the first wait 250 ms for hosts that have not answered yet.
+#define WINDOW_MAX (1u << 20)
 
 static uint64_t positions(const struct scan *s)
 {
@@ -275,6 +276,8 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 		order_shard(space_count(space), job->shard, job->shards ? job->shards : 1, job->max_probes);
 	struct sweep_policy policy = job->policy;
 	policy.sent_before_ns = s->last_sent_ns;
+	if (!job->connect && policy.window_max < WINDOW_MAX)
+		policy.window_max = WINDOW_MAX;
 	r = sweep_new(&sw, space, &order, &slice, &policy, &job->events);
 	if (r) {
 		err_set(e, r, "out of memory for the scan's window");

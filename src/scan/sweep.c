@@ -12,8 +12,10 @@
 #define BLOCKED_STREAK 128   // positions in a row whose hosts are over their budget: stop looking
 #define SAMPLE_WANTED  5000u // positions that are always sent again, if there are so many …
 #define SAMPLE_MOST    100u  // … and at least one in so many
+#define CHANCE_SCANS   10.0  // scans of which at most one sees a swallowed chunk where there is none
 #define SEEN_MAX       (64u << 20)
 #define AHEAD          32u // positions looked up together
+#define AHEAD_ALONE    8u  // … of one host, which is often over its budget
 
 #define LONGER_TRIES        2 // doublings of a connection's time-out
 #define CATCH_UP_NS         (10 * NS_PER_MS)
@@ -75,6 +77,7 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 	seen_init(&s->seen, SEEN_MAX);
 	uint64_t sample = slice->count / SAMPLE_WANTED;
 	s->sample = recip_of(sample < 1 ? 1 : sample > SAMPLE_MOST ? SAMPLE_MOST : sample);
+	s->lacking_nats = log(CHANCE_SCANS * ((double)slice->count / CHUNK_BITS + 1));
 	for (unsigned n = 1; n < policy->max_tries && n <= WINDOW_TRIES_MAX; n++)
 		s->tries_loss[n] = pace_loss_limit(n, policy->confidence);
 	s->c.positions = slice->count;
@@ -217,6 +220,7 @@ static void visit(struct sweep *s, struct chunk *c, const struct sight *at, stru
 	bool judged = c->tries == 1, apart = flow_apart(&h->flow);
 	if (!stated || s->policy.scan_delay_ns > 0)
 		flow_sent(&h->flow, &s->host_policy, f->now_ns, judged);
+	s->asked_since += judged && !apart && s->asked_since < UINT32_MAX;
 	if (!stated && !apart) {
 		flow_sent(&s->all, &s->all_policy, f->now_ns, judged);
 		flow_sent(at->net, &s->net_policy, f->now_ns, judged);
@@ -272,11 +276,22 @@ static void visit_some(struct sweep *s, struct chunk *c, uint64_t some, struct f
 	}
 }
 
+// Is what holds for one position now true of them all?
+static bool all_alike(const struct sweep *s)
+{
+	return s->host_slots == 1 && !s->events.skip && s->policy.host_timeout_ns <= 0;
+}
+
 // Works through a chunk until it is sent, or as far as budgets and blocked hosts let it.
 static void work(struct sweep *s, struct chunk *c, struct filler *f)
 {
+	unsigned ahead = s->host_slots == 1 ? AHEAD_ALONE : AHEAD;
 	for (uint64_t left = c->todo; left && may_go_on(f);) {
-		uint64_t some = lowest_bits(left, f->max - f->n < AHEAD ? f->max - f->n : AHEAD);
+		if (f->streak && all_alike(s)) { // blocked as the one before
+			f->streak += (unsigned)__builtin_popcountll(left);
+			break;
+		}
+		uint64_t some = lowest_bits(left, f->max - f->n < ahead ? f->max - f->n : ahead);
 		visit_some(s, c, some, f);
 		left ^= some;
 	}

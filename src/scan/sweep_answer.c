@@ -178,6 +178,10 @@ static void pace_answer(struct sweep *s, const struct place *at, const struct ad
 	flow_answered(&h->flow, &s->host_policy, handed, rtt_us, now_ns);
 	learn_timeout(s, h);
 	if (!flow_apart(&h->flow)) {
+		if (sweep_outage(s, now_ns))
+			s->outage_until_ns = now_ns;
+		s->asked_since = 0;
+		s->answered_ns = now_ns;
 		flow_answered(&s->all, &s->all_policy, handed, rtt_us, now_ns);
 		flow_answered(sweep_net(s, target), &s->net_policy, handed, rtt_us, now_ns);
 	} else if (h->flow.limited && !was_limited) {

@@ -12,6 +12,9 @@
 #define EXTRA_TRIES       2 // where few are silent: a closed port is not called filtered for lost frames
 #define FLOOD_NS          (2 * NS_PER_S)
 #define LACKING_LEAST     5
+#define OUTAGE_NATS       50.0 // answers that were due
+#define OUTAGE_NS         (20 * NS_PER_MS)
+#define USUAL_MOST        0.999
 #define SURE              0.99
 
 int64_t sweep_timeout_ns(const struct sweep *s)
@@ -191,22 +194,42 @@ static void next_try(struct sweep *s, struct chunk *c, uint64_t todo)
 	chunk_push(&s->window, &s->resend, c);
 }
 
+// A bound for the chance that so few of n positions answer when a share of `usual` does: at most e to the
+// power of minus this (Chernoff's; Hoeffding 1956 for shares that differ).
+static double chance_nats(unsigned got, unsigned n, double usual)
+{
+	double p = usual > USUAL_MOST ? USUAL_MOST : usual, q = (double)got / n;
+	double few = q > 0 ? q * log(q / p) : 0;
+	return n * (few + (1 - q) * log((1 - q) / (1 - p)));
+}
+
+bool sweep_outage(const struct sweep *s, int64_t now_ns)
+{
+	return s->asked_since * (double)s->all.share > OUTAGE_NATS && now_ns - s->answered_ns > OUTAGE_NS;
+}
+
 // Has this chunk far fewer answers than its hosts usually give? Then something swallowed them all at once (a
 // burst of loss, a stall), the loss measured elsewhere says nothing about it, and it is tried as often as is
-// allowed.
-static bool lacks_answers(const struct sweep *s, const struct chunk *c, struct settled *t)
+// allowed. Of many chunks some lack answers by chance, and everybody would wait for their tries: so there was
+// an outage, or it is no chance, not in one scan of ten.
+static bool lacks_answers(const struct sweep *s, const struct chunk *c, struct settled *t, int64_t now_ns)
 {
 	double expected = 0, variance = 1;
 	if (!s->dense || s->policy.sequential || __builtin_popcountll(~c->done) < LACKING_LEAST)
 		return false;
 	look_up(s, t);
-	for (unsigned n = (unsigned)__builtin_popcountll(t->full), i = 0; i < n; i++) {
+	unsigned n = (unsigned)__builtin_popcountll(t->full),
+		 got = (unsigned)__builtin_popcountll(c->done & t->full);
+	for (unsigned i = 0; i < n; i++) {
 		const struct flow *f = &t->hosts[i]->flow;
 		double share = f->limited ? 0 : (double)f->share;
 		expected += share;
 		variance += share * (1 - share);
 	}
-	return __builtin_popcountll(c->done & t->full) < expected - 2.5 * sqrt(variance);
+	if (got >= expected - 2.5 * sqrt(variance))
+		return false;
+	return c->sent_ns <= s->outage_until_ns || sweep_outage(s, now_ns) ||
+	       chance_nats(got, n, expected / n) > s->lacking_nats;
 }
 
 static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
@@ -269,7 +292,7 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 	if (c->tries == 2 && !c->counted)
 		count_loss(s, c, &t);
 	unsigned extra = __builtin_popcountll(silent) <= FEW_SILENT ? EXTRA_TRIES : 0;
-	if (lacks_answers(s, c, &t))
+	if (lacks_answers(s, c, &t, now_ns))
 		extra = s->policy.max_tries;
 	if (silent)
 		look_up(s, &t);

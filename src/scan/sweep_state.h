@@ -69,6 +69,10 @@ struct sweep {
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
 	unsigned most_tries; // of any position
 	bool one_try;        // some positions got a single try: loss is known from the sample
+	// Outages: first tries since an answer to one came, when that was, and when the last outage ended.
+	uint32_t asked_since;
+	int64_t answered_ns, outage_until_ns;
+	double lacking_nats; // how unlikely few answers of a chunk must be to mean that they were swallowed
 	struct recip sample; // where one try would do, one silent position in so many is sent again
 	// The largest loss for which so many tries are enough.
 	double tries_loss[WINDOW_TRIES_MAX + 1];
@@ -110,6 +114,9 @@ static inline struct flow *sweep_net(const struct sweep *s, const struct addr *a
 	uint64_t net = addr_is_v4(a) ? a->lo >> 8 : a->hi;
 	return &s->nets[hash_mix64(net) & (NET_SLOTS - 1)];
 }
+
+// Have answers stayed away for so long, although so many were due, that the way was cut off?
+bool sweep_outage(const struct sweep *s, int64_t now_ns);
 
 // Timeout of a try now; of hosts that never answered, a longer one.
 int64_t sweep_timeout_ns(const struct sweep *s);

@@ -30,6 +30,8 @@ struct slices {
 struct space {
 	const struct addrset *addresses;
 	struct slices slices;
+	bool one_range; // all addresses follow `first`
+	struct addr first;
 	struct space_slot *slots;
 	struct recip by_slots;
 	uint64_t count;
@@ -170,6 +172,9 @@ int space_new_sampled(struct space **out, const struct addrset *addresses, const
 	s->addresses = addresses;
 	if (too_many)
 		slice_addresses(&s->slices, count, slot_count, key);
+	s->one_range = !too_many && addrset_range_count(addresses) == 1;
+	if (s->one_range)
+		s->first = addrset_ranges(addresses)[0].first;
 	s->count = (too_many ? s->slices.count : (uint64_t)count) * slot_count;
 	int r = fill(s, slots, slot_count, e);
 	if (r != 0) {
@@ -232,10 +237,12 @@ void space_at_many(const struct space *s, const uint64_t *indexes, unsigned n, s
 		out[i].addr_index = recip_div(&s->by_slots, indexes[i], &slot);
 		out[i].slot_index = (uint32_t)slot;
 		out[i].slot = s->slots[slot];
-		if (s->slices.count == 0)
+		if (s->slices.count == 0 && !s->one_range)
 			addrset_expect(s->addresses, out[i].addr_index);
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && s->one_range; i++)
+		out[i].addr = addr_of_value(addr_value(&s->first) + out[i].addr_index, s->first.scope);
+	for (unsigned i = 0; i < n && !s->one_range; i++)
 		addrset_at(s->addresses,
 			   s->slices.count == 0 ? out[i].addr_index
 						: slice_choice(&s->slices, out[i].addr_index),

@@ -52,6 +52,9 @@ static void test_nested(void **state)
 	assert_int_equal(prefix_map_build(&m, NULL, 0), 0);
 	assert_int_equal(prefix_map_find(m, 5), PREFIX_NONE);
 	prefix_map_free(m);
+	u128 first, last;
+	assert_int_equal(prefix_map_find_span(NULL, 5, &first, &last), PREFIX_NONE);
+	assert_true(first == 0 && last == ~(u128)0);
 }
 
 static uint64_t seed;
@@ -103,7 +106,14 @@ static void test_like_slow_search(void **state)
 			u128 key = (u128)next_random() << 64 | next_random();
 			if (n && k % 2) // near an edge
 				key = given[next_random() % n].base + (u128)(k % 5) - 2;
-			assert_int_equal(prefix_map_find(m, key), find_slowly(given, n, key));
+			uint32_t want = find_slowly(given, n, key);
+			u128 first, last;
+			assert_int_equal(prefix_map_find(m, key), want);
+			assert_int_equal(prefix_map_find_span(m, key, &first, &last), want);
+			assert_true(first <= key && key <= last);
+			assert_int_equal(find_slowly(given, n, first), want);
+			assert_int_equal(find_slowly(given, n, last), want);
+			assert_int_equal(find_slowly(given, n, first + (last - first) / 3), want);
 		}
 		prefix_map_free(m);
 	}

@@ -104,6 +104,35 @@ static void check_path(const struct net_table *t, const struct path_case *c)
 	}
 }
 
+// The way to all of a span's addresses is the way to the one that was asked for. Returns how many spans were
+// told.
+static unsigned check_span(const struct net_table *t, const struct path_case *c)
+{
+	struct addr dst;
+	struct net_path p, q;
+	struct net_span s;
+	assert_int_equal(addr_parse(c->dst, &dst, NULL), 0);
+	int r = net_table_lookup_span(t, &dst, &p, &s, NULL);
+	assert_int_equal(r == 0, c->link != NULL);
+	if (r || s.first > s.last)
+		return 0;
+	assert_true(s.first <= addr_value(&dst) && addr_value(&dst) <= s.last);
+	assert_int_equal(s.v4, addr_is_v4(&dst));
+	const u128 at[] = {s.first, s.last, s.first + (s.last - s.first) / 3, addr_value(&dst)};
+	for (int i = 0; i < 4; i++) {
+		struct addr a = addr_of_value(at[i], 0);
+		if (addr_is_v4(&a) != s.v4 || (a.hi >> 54) == 0x3fa || (a.hi >> 56) == 0xff)
+			continue; // other family; those that need a scope are never looked up by value
+		assert_int_equal(net_table_lookup(t, &a, &q, NULL), 0);
+		assert_ptr_equal(q.link, p.link);
+		assert_true(addr_equal(&q.source, &p.source));
+		assert_int_equal(q.local, p.local);
+		assert_int_equal(q.via_gateway, p.via_gateway);
+		assert_true(!q.via_gateway || addr_equal(&q.gateway, &p.gateway));
+	}
+	return 1;
+}
+
 // The address that the kernel itself would send from.
 static void check_source_like_kernel(const struct net_table *t, const struct path_case *c)
 {
@@ -150,6 +179,10 @@ static void test_paths(void **state)
 	assert_false(policy);
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		check_path(t, &paths[i]);
+	unsigned spans = 0;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		spans += check_span(t, &paths[i]);
+	assert_in_range(spans, 8, 12); // of IPv4 alone: here several addresses of IPv6 may be sent from
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (paths[i].link)
 			check_source_like_kernel(t, &paths[i]);

@@ -260,6 +260,38 @@ static void test_outage(void **state)
 	}
 }
 
+// Where few ports answer, some stretches lack answers by chance: nobody waits for them. Where a stretch lacks
+// them because the path was cut off, they are asked for until it is back.
+static void test_few_answers(void **state)
+{
+	(void)state;
+	for (uint32_t ms = 0; ms <= 600; ms += 200) {
+		for (uint64_t seed = 1; seed <= 4; seed++) {
+			struct world_host h = {.open_every = 4,
+					       .rtt_us = 100,
+					       .silent = true,
+					       .outage_from_ms = 40,
+					       .outage_ms = ms};
+			struct world w = {.hosts = &h,
+					  .host_count = 1,
+					  .addresses = 1,
+					  .ports = 65535,
+					  .seed = seed,
+					  .policy = world_policy()};
+			struct world_result r;
+			world_run(&w, 1500, &r);
+			print_message("# few answers, outage of %u ms: %.3f s, %llu frames, %llu missed, %u "
+				      "tries\n",
+				      ms, (double)r.elapsed_ns / 1e9, (unsigned long long)r.frames,
+				      (unsigned long long)r.open_missed, r.sum.tries);
+			assert_int_equal(r.open_missed, 0);
+			if (ms == 0)
+				assert_in_range(r.sum.tries, 2, 4);
+			assert_true(r.elapsed_ns < (ms ? 3 * NS_PER_S : NS_PER_S / 2));
+		}
+	}
+}
+
 // Answers that come after their positions were given up: what is open is told, once, before its host is done.
 static void test_late_answers(void **state)
 {
@@ -456,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_mixed_network),
 		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_late_answers),
+		cmocka_unit_test(test_few_answers),
 		cmocka_unit_test(test_silent_host_holds_up_nobody),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_confidence_costs_tries),
