@@ -38,7 +38,7 @@ struct flow_epoch {
 // A scan has tens of thousands of these and meets them in random order: what a frame needs is one cache line,
 // what an answer needs another, and the rest is for those that are sent much.
 struct flow {
-	_Alignas(64) int64_t refill_ns; // when the tokens were last counted; 0: never used
+	int64_t refill_ns; // when the tokens were last counted; 0: never used
 	double tokens;
 	double rate_pps;
 	struct flow_epoch now; // being filled

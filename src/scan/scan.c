@@ -14,8 +14,7 @@
 #define XDP_FRAMES        500000u // from here the XDP engine is worth its start
 #define XDP_RATE          500000.0
 #define NEIGHBOUR_WAIT_NS (1500 * NS_PER_MS)
-// Frames may leave at 4 million a second, and the first wait 250 ms for hosts that have not answered yet.
-#define WINDOW_MAX (1u << 20)
+#define WINDOW_MAX        (1u << 21)
 
 static uint64_t positions(const struct scan *s)
 {
@@ -276,6 +275,7 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 		order_shard(space_count(space), job->shard, job->shards ? job->shards : 1, job->max_probes);
 	struct sweep_policy policy = job->policy;
 	policy.sent_before_ns = s->last_sent_ns;
+	// At 4 million frames a second, of which the first wait 250 ms for hosts that have not answered yet.
 	if (!job->connect && policy.window_max < WINDOW_MAX)
 		policy.window_max = WINDOW_MAX;
 	r = sweep_new(&sw, space, &order, &slice, &policy, &job->events);

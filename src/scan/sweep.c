@@ -52,10 +52,9 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 	      const struct order_slice *slice, const struct sweep_policy *policy,
 	      const struct sweep_events *events)
 {
-	struct sweep *s = aligned_alloc(CACHE_LINE, sizeof(*s));
+	struct sweep *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	memset(s, 0, sizeof(*s));
 	s->space = space;
 	s->order = order;
 	s->slice = *slice;
@@ -73,7 +72,7 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 	}
 	bool whole = slice->step == 1 && slice->count == space_count(space);
 	for (uint32_t i = 0; s->dense && whole && i < s->host_slots; i++)
-		s->hosts[i].left = (uint32_t)slots;
+		s->hosts[i].left = (uint32_t)slots & INT32_MAX;
 	seen_init(&s->seen, SEEN_MAX);
 	uint64_t sample = slice->count / SAMPLE_WANTED;
 	s->sample = recip_of(sample < 1 ? 1 : sample > SAMPLE_MOST ? SAMPLE_MOST : sample);
@@ -128,11 +127,12 @@ static bool host_over_time(struct sweep *s, struct sweep_host *h, const struct s
 {
 	if (s->policy.host_timeout_ns <= 0)
 		return false;
-	if (h->first_ns == 0)
-		h->first_ns = now_ns;
 	if (h->timed_out)
 		return true;
-	if (now_ns - h->first_ns < s->policy.host_timeout_ns)
+	uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS) | 1;
+	if (h->first_ms == 0)
+		h->first_ms = now_ms;
+	if ((now_ms - h->first_ms) * NS_PER_MS < s->policy.host_timeout_ns)
 		return false;
 	h->timed_out = true;
 	s->c.hosts_timed_out++;

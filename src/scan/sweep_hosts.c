@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "scan/sweep_state.h"
 
 // Zeroed, at the start of a cache line; *memory is what is to be freed. Untouched pages of it cost nothing.
@@ -17,14 +18,14 @@ int sweep_hosts_init(struct sweep *s, uint64_t addresses)
 	s->dense = addresses <= HOST_SLOTS;
 	s->host_slots = s->dense ? (addresses ? (uint32_t)addresses : 1) : HOST_SLOTS;
 	s->hosts = lines(s->host_slots * sizeof(*s->hosts), &s->hosts_memory);
-	s->nets = lines(NET_SLOTS * sizeof(*s->nets), &s->nets_memory);
+	s->nets = calloc(NET_SLOTS, sizeof(*s->nets));
 	return s->hosts && s->nets ? 0 : -ENOMEM;
 }
 
 void sweep_hosts_free(struct sweep *s)
 {
 	free(s->hosts_memory);
-	free(s->nets_memory);
+	free(s->nets);
 }
 
 unsigned sweep_items(const struct sweep *s, uint64_t base, uint64_t mask, struct space_item *items)
@@ -38,11 +39,16 @@ unsigned sweep_items(const struct sweep *s, uint64_t base, uint64_t mask, struct
 	return n;
 }
 
+static uint32_t millis(int64_t ns)
+{
+	return (uint32_t)(ns / NS_PER_MS);
+}
+
 // In a dense sweep a host's slot is its address.
 static void host_rests(struct sweep *s, struct sweep_host *h)
 {
 	uint32_t place = (uint32_t)(h - s->hosts) + 1;
-	h->finished_ns = s->now_ns;
+	h->finished_ms = millis(s->now_ns);
 	if (s->resting_tail)
 		s->hosts[s->resting_tail - 1].resting_next = place;
 	else
@@ -70,7 +76,8 @@ void sweep_rest_over(struct sweep *s)
 void sweep_wake_hosts(struct sweep *s)
 {
 	int64_t rest = s->resting_head ? sweep_cool_down_ns(s) : 0;
-	while (s->resting_head && s->now_ns >= s->hosts[s->resting_head - 1].finished_ns + rest)
+	while (s->resting_head &&
+	       (millis(s->now_ns) - s->hosts[s->resting_head - 1].finished_ms) * NS_PER_MS > rest)
 		wake_first(s);
 }
 

@@ -1,6 +1,9 @@
 // Private to the sweep's files.
 #pragma once
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "pace/bucket.h"
 #include "pace/loss.h"
 #include "scan/seen.h"
@@ -16,16 +19,21 @@
 // slows them).
 struct sweep_host {
 	struct flow flow;
-	// What a position needs when it is finished, on a cache line of its own.
-	_Alignas(CACHE_LINE) struct pace_loss loss;
+	struct pace_loss loss;
 	uint32_t open, open_second;
 	uint32_t given_up, tries_spent; // silent positions, and the tries that they got together
-	uint32_t left;                  // positions not finished (dense sweeps)
-	uint32_t resting_next;          // in the queue of the resting, slot + 1
-	int64_t finished_ns;
-	int64_t first_ns; // first frame, where hosts have a time-out
-	bool timed_out;
+	uint32_t left : 31;             // positions not finished (dense sweeps)
+	uint32_t timed_out : 1;
+	uint32_t resting_next; // in the queue of the resting, slot + 1
+	uint32_t finished_ms;
+	uint32_t first_ms; // first frame, where hosts have a time-out; 0: none
 };
+// A frame needs the first of its cache lines, an answer the second and the last, a position that is given up
+// the first and the last.
+static_assert(sizeof(struct sweep_host) == 4 * CACHE_LINE &&
+		      offsetof(struct sweep_host, flow.rtt) == CACHE_LINE &&
+		      offsetof(struct sweep_host, loss) >= 3 * CACHE_LINE,
+	      "hosts are met in random order");
 
 struct sweep {
 	const struct space *space;
@@ -42,7 +50,7 @@ struct sweep {
 
 	struct sweep_host *hosts;
 	struct flow *nets;
-	void *hosts_memory, *nets_memory; // what they lie in
+	void *hosts_memory; // what they lie in
 	struct flow all;
 	struct flow_policy host_policy, net_policy, all_policy;
 	uint32_t host_slots;
