@@ -47,7 +47,8 @@ enum verdict {
 	TAKEN,   // recorded, ends here
 };
 
-struct xdp_wanted wanted;
+struct xdp_wanted wanted __attribute__((aligned(64)));
+struct xdp_listener listener __attribute__((aligned(64)));
 struct xdp_counts counts[XDP_CPUS] __attribute__((aligned(64)));
 
 struct {
@@ -284,7 +285,7 @@ static __always_inline int fill(struct xdp_md *ctx, struct xdp_record *r, __u16 
 		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
 		return -1;
 	}
-	bpf_ringbuf_submit(r, *(volatile __u32 *)&wanted.asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(r, *(volatile __u32 *)&listener.asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

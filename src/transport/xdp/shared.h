@@ -68,7 +68,12 @@ struct xdp_wanted {
 	__u8 arp, ndp;          // neighbours' answers are wanted too
 	__u8 keep;              // 1: also SYN-ACKs end here, so that the kernel resets nobody
 	__u8 pad[3];
+};
+
+// Written while packets come in: on a cache line of its own, or every packet would miss what is beside it.
+struct xdp_listener {
 	__u32 asleep; // 1: user space waits for the ring buffer, else it looks by itself
+	__u32 pad[15];
 };
 
 struct xdp_counts {

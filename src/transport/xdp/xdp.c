@@ -383,7 +383,9 @@ static bool xdp_idle(const struct frames *f)
 
 static int xdp_recv(struct frames *f, struct frame_reply *r, unsigned max)
 {
-	__atomic_store_n(&f->p->receive->bss->wanted.asleep, 0, __ATOMIC_RELAXED);
+	struct xdp_listener *me = &f->p->receive->bss->listener;
+	if (me->asleep)
+		__atomic_store_n(&me->asleep, 0, __ATOMIC_RELAXED);
 	int rc = emitter_look(f->emitter, clock_mono_ns()); // send times before answers
 	if (rc)
 		return rc;
@@ -397,7 +399,7 @@ static int xdp_recv(struct frames *f, struct frame_reply *r, unsigned max)
 // The caller is about to wait: from here on a record wakes it.
 static int xdp_fd(const struct frames *f)
 {
-	__atomic_store_n(&f->p->receive->bss->wanted.asleep, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&f->p->receive->bss->listener.asleep, 1, __ATOMIC_SEQ_CST);
 	return bpf_map__fd(f->p->receive->maps.records);
 }
 
