@@ -12,7 +12,8 @@ struct xdp_prepared;
 struct xdp_prepare_config {
 	const uint32_t *links; // interface indices that frames will leave by, answers come in by
 	unsigned link_count;
-	uint32_t hops; // most entries that the hop table can have
+	uint32_t hops;         // most entries that the hop table can have
+	unsigned send_threads; // at most this many will be asked for; at least 1
 };
 
 struct xdp_ops {

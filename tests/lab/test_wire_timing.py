@@ -12,7 +12,8 @@ import time
 import pytest
 
 from support import Lab, PRTIP
-from wire import SILENT, Running, batches, by_port, gaps, most, probes, scan, times_in, windows, words
+from wire import (SILENT, Running, batches, by_port, gaps, most, probes, scan, times_in, waited_for_processor, windows,
+                  words)
 
 FAMILIES = ["v4", "v6"]
 BLIND = "-n -Pn -sS "
@@ -220,11 +221,6 @@ def keeps(times, rate, waited=0.0):
     10 ms at a time are made good: so much less may have been sent."""
     fewest, largest = windows(times, FIVE)
     assert rate * (FIVE - waited) * 0.98 - 1 <= fewest and largest <= rate * FIVE * 1.005 + 1, (fewest, largest, waited)
-
-
-def waited_for_processor(pid):
-    """Seconds for which its threads were ready to run and did not."""
-    return sum(int((task / "schedstat").read_text().split()[1]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 def test_rate_100(lab, background):

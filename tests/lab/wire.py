@@ -2,6 +2,7 @@
 
 import bisect
 import collections
+import pathlib
 import shlex
 import signal
 import struct
@@ -77,6 +78,11 @@ def times_in(path):
         times.append(seconds + micros / 1e6)
         at += 16 + length
     return times
+
+
+def waited_for_processor(pid):
+    """Seconds for which its threads were ready to run and did not."""
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 def windows(times, seconds):

@@ -159,11 +159,19 @@ static void choose_cpus(struct emitter *m)
 	m->moved = CPU_COUNT(&rest) && sched_setaffinity(0, sizeof(rest), &rest) == 0;
 }
 
+void emitter_programs(const struct emitter_bpf *b, struct bpf_program *out[XDP_LANES])
+{
+	out[0] = b->progs.emit0;
+	out[1] = b->progs.emit1;
+	out[2] = b->progs.emit2;
+	out[3] = b->progs.emit3;
+}
+
 static int lane_start(struct emitter *m, unsigned i)
 {
 	struct emitter_bpf *b = m->cfg.programs;
-	const struct bpf_program *programs[XDP_LANES] = {b->progs.emit0, b->progs.emit1, b->progs.emit2,
-							 b->progs.emit3};
+	struct bpf_program *programs[XDP_LANES];
+	emitter_programs(b, programs);
 	struct lane *l = &m->lanes[i];
 	l->shared = &b->bss->lanes[i];
 	l->ring = b->bss->descs[i];

@@ -9,8 +9,12 @@
 #include "transport/frames.h"
 #include "transport/xdp/shared.h"
 
+struct bpf_program;
 struct emitter_bpf;
 struct emitter;
+
+// The program of each lane; they differ in nothing but the lane.
+void emitter_programs(const struct emitter_bpf *b, struct bpf_program *out[XDP_LANES]);
 
 struct emitter_config {
 	struct emitter_bpf *programs; // loaded; borrowed

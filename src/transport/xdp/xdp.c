@@ -39,6 +39,7 @@ struct xdp_prepared {
 	struct receiver_bpf *receive;
 	struct xdp_hop *hops; // mapped
 	uint32_t hop_room;
+	unsigned lanes; // whose programs are loaded
 	size_t hop_bytes;
 	struct link links[XDP_PORTS];
 	unsigned link_count;
@@ -98,6 +99,10 @@ static int load_programs(struct xdp_prepared *p, struct err_text *e)
 	if (!p->receive)
 		return err_set(e, -errno, "cannot read the XDP programs: %s", err_name(-errno));
 	int rc = bpf_map__set_max_entries(p->emit->maps.hops, p->hop_room);
+	struct bpf_program *programs[XDP_LANES];
+	emitter_programs(p->emit, programs);
+	for (unsigned i = p->lanes; i < XDP_LANES && !rc; i++) // each costs ten milliseconds of verification
+		rc = bpf_program__set_autoload(programs[i], false);
 	if (!rc)
 		rc = emitter_bpf__load(p->emit);
 	if (!rc)
@@ -124,6 +129,7 @@ static int prepare(struct xdp_prepared **out, const struct xdp_prepare_config *c
 		return err_set(e, -ENOMEM, "out of memory");
 	p->counters = -1;
 	p->hop_room = cfg->hops;
+	p->lanes = cfg->send_threads < 1 ? 1 : cfg->send_threads > XDP_LANES ? XDP_LANES : cfg->send_threads;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	p->hop_bytes = (p->hop_room * sizeof(*p->hops) + page - 1) / page * page;
 	for (unsigned i = 0; i < cfg->link_count && !rc; i++) {
@@ -268,7 +274,7 @@ static int xdp_open(struct frames **out, const struct frames_config *cfg, struct
 		rc = attach(f, &f->p->links[i], e);
 	struct emitter_config ec = {
 		.programs = f->p->emit,
-		.lanes = cfg->send_threads ? cfg->send_threads : 1,
+		.lanes = cfg->send_threads < f->p->lanes ? cfg->send_threads : f->p->lanes,
 		.round = cfg->round,
 		.raw_len = set_templates(f),
 		.stamps = cfg->stamps,
@@ -414,6 +420,8 @@ static void xdp_stats(struct frames *f, struct frames_stats *out)
 {
 	uint64_t sent = emitter_sent(f->emitter) - f->trials, seen = 0, refused = 0;
 	bool idle = emitter_idle(f->emitter);
+	(void)emitter_look(f->emitter,
+			   clock_mono_ns()); // also while nothing is sent or comes: lanes may rest
 	if (idle || clock_mono_ns() - f->counted_ns >= COUNT_EVERY)
 		count(f);
 	for (unsigned i = 0; i < f->p->link_count; i++) {
