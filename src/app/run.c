@@ -326,9 +326,9 @@ static void tell_left_out(const struct run *r)
 			 (unsigned long long)dropped);
 	if (much_not_taken(r))
 		log_warn(&r->log,
-			 "%llu of %llu probes did not get out, as the interface is down or a filter of this "
-			 "host "
-			 "forbids them: ports may look filtered for that",
+			 "%llu of %llu probes did not get out, as the interface is down or full or a filter "
+			 "of "
+			 "this host forbids them: ports may look filtered for that",
 			 (unsigned long long)r->sum.c.not_taken, (unsigned long long)r->sum.c.frames);
 	if (r->report.unreachable)
 		log_warn(&r->log, "there is no route to %llu of the targets: not scanned",

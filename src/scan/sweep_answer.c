@@ -152,7 +152,9 @@ static int64_t age_of(const struct sweep *s, const struct place *place, unsigned
 		at = s->window.before[stamp];
 	if (!at)
 		return -1;
-	return (int64_t)(uint32_t)((uint32_t)(now_ns / 1000) - at) * 1000;
+	// Two clocks may have told the times: an answer before its probe says nothing.
+	int32_t age_us = (int32_t)((uint32_t)(now_ns / NS_PER_US) - at);
+	return age_us < 0 ? -1 : age_us * NS_PER_US;
 }
 
 // The slowest answering host rules the timeout: its positions are everywhere in a random order.
@@ -173,8 +175,9 @@ static void pace_answer(struct sweep *s, const struct place *at, const struct ad
 {
 	struct sweep_host *h = at->host;
 	bool was_limited = h->flow.limited;
-	uint32_t lag_us = (uint32_t)(now_ns / NS_PER_US) - s->window.before[window_stamp(&s->window, at->k)];
-	int64_t handed = now_ns - (int64_t)lag_us * NS_PER_US;
+	int32_t lag_us =
+		(int32_t)((uint32_t)(now_ns / NS_PER_US) - s->window.before[window_stamp(&s->window, at->k)]);
+	int64_t handed = now_ns - (lag_us < 0 ? 0 : lag_us) * NS_PER_US;
 	flow_answered(&h->flow, &s->host_policy, handed, rtt_us, now_ns);
 	learn_timeout(s, h);
 	if (!flow_apart(&h->flow)) {

@@ -15,6 +15,8 @@
 #define SLOTS_MIN   2048u
 #define SLOTS_MAX   32768u
 #define BLOCK_BYTES 65536
+#define CLOCK_TRIES 4
+#define CLOCK_CLOSE (5 * NS_PER_US)
 
 struct packet_ring {
 	uint8_t *map;
@@ -79,10 +81,19 @@ static void give_back(struct packet_ring *r)
 		__atomic_store_n(&slot(r, r->next - r->held)->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 }
 
-// The kernel stamps with wall time.
+// The kernel stamps with wall time. Between two readings of clocks this thread may be kept from running: the
+// readings that lie closest together count.
 static int64_t wall_to_mono(void)
 {
-	return clock_mono_ns() - clock_wall_ns();
+	int64_t offset = 0, least = INT64_MAX;
+	for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_CLOSE; tries++) {
+		int64_t before = clock_mono_ns(), wall = clock_wall_ns(), after = clock_mono_ns();
+		if (after - before >= least)
+			continue;
+		least = after - before;
+		offset = before + least / 2 - wall;
+	}
+	return offset;
 }
 
 unsigned packet_ring_take(struct packet_ring *r, struct frame_reply *out, unsigned max)

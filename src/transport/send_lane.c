@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "packet/parse.h"
@@ -15,10 +16,12 @@
 #define LINK_HEADER  14
 #define FRAME_STRIDE ((FRAME_MAX + 63) / 64 * 64)
 #define BATCH_MAX    1024
-#define ROOM_WAIT_MS 10       // for a full socket buffer, once per frame
-#define GONE_AFTER   NS_PER_S // an interface that refuses everything for so long …
-#define GONE_FRAMES  16       // … and so many frames is gone
-#define LOOPBACK     1        // interface index; it is never named to the kernel
+#define ROOM_WAIT_MS 10               // for a full socket buffer, once per frame
+#define FULL_WAIT_NS (50 * NS_PER_US) // for a full queue of the interface …
+#define FULL_WAITS   20               // … so often for one frame, as long as that helps
+#define GONE_AFTER   NS_PER_S         // an interface that refuses everything for so long …
+#define GONE_FRAMES  16               // … and so many frames is gone
+#define LOOPBACK     1                // interface index; it is never named to the kernel
 
 union lane_name {
 	struct sockaddr any;
@@ -46,6 +49,7 @@ struct send_lane {
 	struct mmsghdr *msgs;
 	struct lane_slot *slots;
 	uint8_t (*frames)[FRAME_STRIDE];
+	unsigned stuck;       // frames in a row that found no room however long they waited
 	unsigned down_frames; // refused in a row because the interface is down or gone
 	int64_t down_since;
 	struct lane_counters counters;
@@ -214,16 +218,29 @@ static int refused(struct send_lane *l, int error)
 	}
 }
 
+// The interface had no room for a frame: has it been waited for often enough?
+static bool wait_for_room(struct send_lane *l, unsigned *waits)
+{
+	if (l->stuck > GONE_FRAMES || *waits >= FULL_WAITS) {
+		l->stuck++;
+		return false;
+	}
+	++*waits;
+	nanosleep(&(struct timespec){.tv_nsec = FULL_WAIT_NS}, NULL);
+	return true;
+}
+
 static int emit(struct send_lane *l, int fd, struct mmsghdr *m, unsigned n)
 {
 	unsigned waited_for = n; // the frame for which room was already awaited
+	unsigned waits = 0;
 	for (unsigned done = 0; done < n;) {
 		int k = sendmmsg(fd, m + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 		count(&l->counters.syscalls, 1);
 		if (k > 0) {
 			count(&l->counters.handed, (unsigned)k);
 			done += (unsigned)k;
-			l->down_frames = 0;
+			l->down_frames = l->stuck = waits = 0;
 			continue;
 		}
 		if (errno == EINTR)
@@ -234,7 +251,10 @@ static int emit(struct send_lane *l, int fd, struct mmsghdr *m, unsigned n)
 			poll(&p, 1, ROOM_WAIT_MS);
 			continue;
 		}
+		if (errno == ENOBUFS && wait_for_room(l, &waits))
+			continue;
 		int rc = refused(l, errno);
+		waits = 0;
 		count(&l->counters.not_taken, rc ? n - done : 1);
 		if (rc)
 			return rc;
