@@ -84,6 +84,7 @@ static void plan_xdp(const struct scan *s, struct frame_io_config *fc)
 		.link_count = s->survey.link_count,
 		.hops = paths_hop_room(&pc),
 		.send_threads = s->cfg.send_threads > 0 ? (unsigned)s->cfg.send_threads : 1,
+		.log = s->log,
 	};
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "transport/frames.h"
 
 struct xdp_prepared;
@@ -14,6 +15,7 @@ struct xdp_prepare_config {
 	unsigned link_count;
 	uint32_t hops;         // most entries that the hop table can have
 	unsigned send_threads; // at most this many will be asked for; at least 1
+	const struct log *log; // what is known of kernel and driver; NULL: nowhere
 };
 
 struct xdp_ops {

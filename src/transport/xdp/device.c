@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "transport/xdp/faults.h"
+
 // The netdev family (Documentation/netlink/specs/netdev.yaml), younger than Debian 12's headers.
 #define NETDEV_FAMILY   "netdev"
 #define CMD_DEV_GET     1
@@ -114,7 +116,7 @@ static bool kernel_is_old(struct err_text *e)
 	return true;
 }
 
-int xdp_device_check(uint32_t ifindex, struct err_text *e)
+int xdp_device_check(uint32_t ifindex, const struct log *log, struct err_text *e)
 {
 	char name[IF_NAMESIZE] = "?";
 	uint64_t able = 0;
@@ -130,7 +132,7 @@ int xdp_device_check(uint32_t ifindex, struct err_text *e)
 			       "other end needs "
 			       "an XDP program)",
 			       name);
-	return 0;
+	return faults_check(name, log, e);
 }
 
 int xdp_counters_open(void)

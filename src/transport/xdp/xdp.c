@@ -133,7 +133,7 @@ static int prepare(struct xdp_prepared **out, const struct xdp_prepare_config *c
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	p->hop_bytes = (p->hop_room * sizeof(*p->hops) + page - 1) / page * page;
 	for (unsigned i = 0; i < cfg->link_count && !rc; i++) {
-		rc = xdp_device_check(cfg->links[i], e);
+		rc = xdp_device_check(cfg->links[i], cfg->log, e);
 		if (!rc && add_link(p, cfg->links[i]))
 			rc = err_set(e, ERR_UNSUPPORTED, "more than %d interfaces in one scan", XDP_PORTS);
 	}
@@ -299,7 +299,7 @@ static uint32_t port_of(struct frames *f, uint32_t ifindex)
 	for (unsigned i = 0; i < p->link_count; i++)
 		if (p->links[i].ifindex == ifindex)
 			return p->links[i].receiver ? i : NO_PORT;
-	if (add_link(p, ifindex))
+	if (xdp_device_check(ifindex, NULL, &why) || add_link(p, ifindex))
 		return NO_PORT;
 	return attach(f, &p->links[p->link_count - 1], &why) ? NO_PORT : p->link_count - 1;
 }
