@@ -120,7 +120,7 @@ int xdp_device_check(uint32_t ifindex, const struct log *log, struct err_text *e
 {
 	char name[IF_NAMESIZE] = "?";
 	uint64_t able = 0;
-	LIBBPF_OPTS(bpf_xdp_query_opts, attached);
+	struct bpf_xdp_query_opts attached = {.sz = sizeof(attached)};
 	if (kernel_is_old(e))
 		return ERR_UNSUPPORTED;
 	if_indextoname(ifindex, name);
