@@ -14,6 +14,7 @@ struct place {
 	uint64_t k, bit;
 	uint64_t addr_index;
 	struct sweep_host *host;
+	struct flow *net;
 	bool ours;
 };
 
@@ -43,10 +44,13 @@ static void locate(const struct sweep *s, const struct sweep_reply *r, struct pl
 		return;
 	at->chunk = window_chunk(&s->window, at->k, &at->bit);
 	at->host = sweep_host(s, at->addr_index);
+	at->net = sweep_net(s, &r->target);
 	uint32_t stamp = window_stamp(&s->window, at->k);
 	__builtin_prefetch(&at->host->flow, 1);
 	__builtin_prefetch(&at->host->flow.rtt, 1);
 	__builtin_prefetch(&at->host->loss, 1);
+	__builtin_prefetch(at->net, 1);
+	__builtin_prefetch(&at->net->rtt, 1);
 	__builtin_prefetch(at->chunk, 1);
 	__builtin_prefetch(&s->window.stamps[stamp]);
 	__builtin_prefetch(&s->window.before[stamp]);
@@ -170,8 +174,7 @@ static void learn_timeout(struct sweep *s, const struct sweep_host *h)
 }
 
 // Of an answer to the only try so far.
-static void pace_answer(struct sweep *s, const struct place *at, const struct addr *target, uint32_t rtt_us,
-			int64_t now_ns)
+static void pace_answer(struct sweep *s, const struct place *at, uint32_t rtt_us, int64_t now_ns)
 {
 	struct sweep_host *h = at->host;
 	bool was_limited = h->flow.limited;
@@ -186,10 +189,10 @@ static void pace_answer(struct sweep *s, const struct place *at, const struct ad
 		s->asked_since = 0;
 		s->answered_ns = now_ns;
 		flow_answered(&s->all, &s->all_policy, handed, rtt_us, now_ns);
-		flow_answered(sweep_net(s, target), &s->net_policy, handed, rtt_us, now_ns);
+		flow_answered(at->net, &s->net_policy, handed, rtt_us, now_ns);
 	} else if (h->flow.limited && !was_limited) {
 		flow_forgive(&s->all, now_ns);
-		flow_forgive(sweep_net(s, target), now_ns);
+		flow_forgive(at->net, now_ns);
 	}
 	s->blocked_until_ns = 0;
 	if (s->host_slots == 1 || h->flow.answers <= EARLY_ANSWERS)
@@ -223,7 +226,7 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 	c->todo &= ~bit;
 	uint32_t rtt_us = age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1;
 	if (try_no == 1 && c->tries == 1)
-		pace_answer(s, at, &r->target, rtt_us, now_ns);
+		pace_answer(s, at, rtt_us, now_ns);
 	else
 		pace_late_try(s, h, rtt_us);
 	if (r->state == STATE_OPEN) {
@@ -292,6 +295,9 @@ void sweep_answers(struct sweep *s, const struct sweep_reply *r, const int64_t *
 	struct place at[AT_ONCE];
 	for (unsigned from = 0; from < n; from += AT_ONCE) {
 		unsigned some = n - from < AT_ONCE ? n - from : AT_ONCE;
+		for (unsigned step = 0; step < 2; step++)
+			for (unsigned i = 0; i < some; i++)
+				space_expect(s->space, &r[from + i].target, step);
 		for (unsigned i = 0; i < some; i++)
 			locate(s, &r[from + i], &at[i]);
 		for (unsigned i = 0; i < some; i++)
@@ -313,6 +319,7 @@ void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_
 		sweep_item(s, position, &item);
 		at.addr_index = item.addr_index;
 		at.host = sweep_host(s, item.addr_index);
+		at.net = sweep_net(s, &item.addr);
 		s->c.answers++;
 		if (!(c->done & at.bit))
 			accept(s, &at, r, rtt_us ? (int64_t)rtt_us * 1000 : -1, now_ns);

@@ -42,5 +42,7 @@ bool addrset_contains(const struct addrset *s, const struct addr *a);
 void addrset_at(const struct addrset *s, u128 index, struct addr *out);
 // addrset_at will be asked for this index soon.
 void addrset_expect(const struct addrset *s, u128 index);
+// addrset_index will be asked for this address soon: first with step 0, then, a little later, with step 1.
+void addrset_expect_address(const struct addrset *s, const struct addr *a, unsigned step);
 // address -> index; false when not in the set.
 bool addrset_index(const struct addrset *s, const struct addr *a, u128 *index);

@@ -32,6 +32,7 @@ struct space {
 	struct slices slices;
 	bool one_range; // all addresses follow `first`
 	struct addr first;
+	uint64_t in_range;
 	struct space_slot *slots;
 	struct recip by_slots;
 	uint64_t count;
@@ -175,6 +176,7 @@ int space_new_sampled(struct space **out, const struct addrset *addresses, const
 	s->one_range = !too_many && addrset_range_count(addresses) == 1;
 	if (s->one_range)
 		s->first = addrset_ranges(addresses)[0].first;
+	s->in_range = s->one_range ? (uint64_t)count : 0;
 	s->count = (too_many ? s->slices.count : (uint64_t)count) * slot_count;
 	int r = fill(s, slots, slot_count, e);
 	if (r != 0) {
@@ -276,14 +278,27 @@ static bool find_slot(const struct space *s, uint32_t key, uint32_t *index)
 	return true;
 }
 
+void space_expect(const struct space *s, const struct addr *a, unsigned step)
+{
+	if (!s->one_range)
+		addrset_expect_address(s->addresses, a, step);
+}
+
+static bool find_address(const struct space *s, const struct addr *a, u128 *index)
+{
+	if (!s->one_range)
+		return addrset_index(s->addresses, a, index);
+	*index = addr_value(a) - addr_value(&s->first);
+	return a->scope == s->first.scope && *index < s->in_range;
+}
+
 bool space_locate(const struct space *s, const struct addr *a, const struct space_slot *slot, uint64_t *index,
 		  uint64_t *addr_index)
 {
 	uint32_t at;
 	u128 address;
 
-	if (!find_slot(s, slot_key(slot->technique, slot->port), &at) ||
-	    !addrset_index(s->addresses, a, &address))
+	if (!find_slot(s, slot_key(slot->technique, slot->port), &at) || !find_address(s, a, &address))
 		return false;
 	if (s->slices.count == 0)
 		*addr_index = (uint64_t)address;

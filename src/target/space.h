@@ -45,6 +45,8 @@ void space_at_many(const struct space *s, const uint64_t *indexes, unsigned n, s
 // Inverse; false when the probe is not in the space.
 bool space_index(const struct space *s, const struct addr *a, uint8_t technique, uint16_t port,
 		 uint64_t *index);
+// space_locate will be asked for this address soon; steps as addrset_expect_address.
+void space_expect(const struct space *s, const struct addr *a, unsigned step);
 // The same, with the address's place among the space's addresses.
 bool space_locate(const struct space *s, const struct addr *a, const struct space_slot *slot, uint64_t *index,
 		  uint64_t *addr_index);
