@@ -62,8 +62,12 @@ static uint64_t load(const __u64 *p)
 static void call(struct lane *l)
 {
 	uint8_t frame[XDP_TEMPLATE] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .data_size_in = l->len, .repeat = (int)CALL_RUNS,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = l->round);
+	struct bpf_test_run_opts o = {.sz = sizeof(o),
+				      .data_in = frame,
+				      .data_size_in = l->len,
+				      .repeat = (int)CALL_RUNS,
+				      .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+				      .batch_size = l->round};
 	atomic_fetch_add(&l->calls, 1);
 	atomic_store(&l->running, true);
 	if (bpf_prog_test_run_opts(l->program, &o) && errno != EINTR && errno != EAGAIN) {

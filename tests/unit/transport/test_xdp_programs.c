@@ -67,8 +67,12 @@ static uint32_t emit(const struct emitter_bpf *b, unsigned size, uint8_t *out, u
 {
 	uint8_t old[XDP_TEMPLATE];
 	memset(old, 0xa5, sizeof(old));
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = old, .data_size_in = size, .data_out = out,
-		    .data_size_out = 4096, .repeat = 1);
+	struct bpf_test_run_opts o = {.sz = sizeof(o),
+				      .data_in = old,
+				      .data_size_in = size,
+				      .data_out = out,
+				      .data_size_out = 4096,
+				      .repeat = 1};
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(b->progs.emit0), &o), 0);
 	*len = o.data_size_out;
 	return o.retval;
@@ -223,8 +227,12 @@ static uint32_t rx_run(const struct rx *r, const uint8_t *packet, size_t len, ui
 	frame[12] = (uint8_t)(ethertype >> 8);
 	frame[13] = (uint8_t)ethertype;
 	memcpy(frame + LINK, packet, len);
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .data_size_in = (uint32_t)(LINK + len),
-		    .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
+	struct bpf_test_run_opts o = {.sz = sizeof(o),
+				      .data_in = frame,
+				      .data_size_in = (uint32_t)(LINK + len),
+				      .data_out = out,
+				      .data_size_out = sizeof(out),
+				      .repeat = 1};
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(r->b->progs.receive), &o), 0);
 	assert_int_equal(o.data_size_out, LINK + len);
 	assert_memory_equal(out, frame, LINK + len);
