@@ -13,6 +13,7 @@
 // with two flag bits, and an offset of the kernel's own.
 struct answers {
 	uint64_t *consumer;
+	void *theirs; // mapping of the producer's page and the data
 	const uint64_t *producer;
 	const uint8_t *data;
 	size_t bytes, page;
@@ -37,6 +38,7 @@ int answers_open(struct answers **out, int fd, size_t bytes)
 		answers_close(a);
 		return rc;
 	}
+	a->theirs = theirs;
 	a->producer = theirs;
 	a->data = (const uint8_t *)theirs + a->page;
 	*out = a;
@@ -49,9 +51,8 @@ void answers_close(struct answers *a)
 		return;
 	if (a->consumer)
 		munmap(a->consumer, a->page);
-	if (a->producer)
-		munmap((void *)(uintptr_t)a->producer,
-		       a->page + 2 * a->bytes); // NOLINT(performance-no-int-to-ptr)
+	if (a->theirs)
+		munmap(a->theirs, a->page + 2 * a->bytes);
 	free(a);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -107,8 +108,12 @@ out:
 static bool kernel_is_old(struct err_text *e)
 {
 	struct utsname u;
-	unsigned major = 0, minor = 0;
-	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+	char *end;
+	if (uname(&u))
+		return false;
+	unsigned long major = strtoul(u.release, &end, 10),
+		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	if (major == 0) // no number: trying tells
 		return false;
 	if (major > 5 || (major == 5 && minor >= 18))
 		return false;
@@ -143,10 +148,10 @@ int xdp_counters_open(void)
 
 static bool columns(const char *at, struct xdp_device_counts *out)
 {
-	unsigned long long value;
-	int used;
-	for (int i = 0; i <= COUNTER_REFUSED; i++, at += used) {
-		if (sscanf(at, "%llu%n", &value, &used) != 1)
+	char *end;
+	for (int i = 0; i <= COUNTER_REFUSED; i++, at = end) {
+		unsigned long long value = strtoull(at, &end, 10);
+		if (end == at)
 			return false;
 		if (i == COUNTER_SENT)
 			out->sent = value;

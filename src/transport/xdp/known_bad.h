@@ -12,9 +12,9 @@ struct kernel_release {
 };
 
 // Which release a kernel is made from. What distributions call 6.1.0-49 is not z, so each text has a say:
-//   release    uname -r. Not believed when it is x.y.0-DIGIT (a distribution's own count) or a candidate
-//   (-rc) version    uname -v. Debian's says "Debian 6.1.147-1" signature  /proc/version_signature of Ubuntu,
-//   whose last word it is; "" where there is none
+// `release` (uname -r) is not believed when it is x.y.0-DIGIT, a distribution's own count, or a candidate
+// (-rc); `version` (uname -v) of Debian says "Debian 6.1.147-1"; `signature` (/proc/version_signature) of
+// Ubuntu ends with it, and is "" where there is none.
 // False: not known (RHEL's never is, and nor are odd texts). Then nothing can be said about its faults.
 bool known_bad_release(struct kernel_release *out, const char *release, const char *version,
 		       const char *signature);
