@@ -29,6 +29,8 @@ class Run:
 
 
 class Place:
+    plan = "lab"
+
     def __init__(self, build, name, real_time):
         self.build, self.name, self.real_time = pathlib.Path(build).resolve(), name, real_time
         self.prtip = str(self.build / "prtip")
@@ -49,7 +51,7 @@ class Place:
                               capture_output=True, text=True).stdout
 
     def _lab_up(self):
-        self._lab("up", "--owner", str(os.getpid()))
+        self._lab("up", "--plan", self.plan, "--owner", str(os.getpid()))
         self.state = json.loads(pathlib.Path("/run/prtip-lab", self.name, "state.json").read_text())
         self.hosts = {h["name"]: h for h in json.loads(self._lab("hosts", "--json"))["hosts"]}
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)

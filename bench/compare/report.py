@@ -85,6 +85,9 @@ def table(head, rows):
 class Report:
     """Collects results and rewrites the files after each, so that a run that is broken off loses nothing."""
 
+    head = ["# Beside the peers", "", "Written by `bench/peers`; METADATA says where and with what. Times are "
+            "seconds from start to exit: median (least–most); the ratio is that of each pair.", ""]
+
     def __init__(self, place, where):
         self.where = pathlib.Path(where)
         self.where.mkdir(parents=True, exist_ok=True)
@@ -109,8 +112,7 @@ class Report:
         meta = self.metadata | {"load_at_end": os.getloadavg()}
         (self.where / "METADATA").write_text(json.dumps(meta, indent=1) + "\n")
         (self.where / "raw.json").write_text(json.dumps(self.raw, indent=1) + "\n")
-        lines = ["# Beside the peers", "", "Written by `bench/peers`; METADATA says where and with what. Times are "
-                 "seconds from start to exit: median (least–most); the ratio is that of each pair.", ""]
+        lines = list(self.head)
         if self.pairs:
             lines += table(["scenario", "prtip", "peer", "ratio", "asked for", "met"], self.pairs)
         lines += self.others
