@@ -16,16 +16,16 @@ def steps(size):
             for n in SIZES[::size.batch_step] if n <= MOST.get(option, 1024)]
 
 
+def one(place, ports, engine, option, n):
+    place.respond(engine != "xdp")
+    row = ours.sweep(place, place.open_ports(ours.NETWORK, ports), [ours.NETWORK], ports, option, str(n), engine=engine)
+    return {"engine": engine, "option": option, "batch": n} | {k: row[k] for k in ("pps", "seconds", "seen", "frames", "ring_drops")}
+
+
 def measure(place, size):
-    rows = []
-    for i in range(size.repeats):
-        for engine, option, n in steps(size)[::-1 if i % 2 else 1]:
-            place.respond(engine != "xdp")
-            ports = size.ports if engine == "xdp" else size.slow_ports
-            truth = place.open_ports(ours.NETWORK, ports)
-            row = ours.sweep(place, truth, [ours.NETWORK], ports, option, str(n), engine=engine)
-            rows.append({"engine": engine, "option": option, "batch": n} | row)
-    return rows
+    ports = {"xdp": size.ports, "afpacket": size.slow_ports}
+    return place.each((f"{e} {o} {n}", lambda e=e, o=o, n=n: one(place, ports[e], e, o, n))
+                      for i in range(size.repeats) for e, o, n in steps(size)[::-1 if i % 2 else 1])
 
 
 def of(raw, engine, option):

@@ -16,13 +16,14 @@ def one(place, network, ports, engine):
     return ours.sweep(place, place.open_ports(network, ports), [network], ports, engine=engine)
 
 
+def pair(place, network, ports, i):
+    row = {e: one(place, network, ports, e) for e in ENGINES[::-1 if i % 2 else 1]}
+    return row | {"probes": row["xdp"]["positions"]}
+
+
 def measure(place, size):
-    rows = []
-    for network, ports in SIZES[:size.sizes]:
-        for i in range(size.runs):
-            row = {e: one(place, network, ports, e) for e in ENGINES[::-1 if i % 2 else 1]}
-            rows.append(row | {"probes": row["xdp"]["positions"]})
-    return rows
+    return place.each((f"{network}, ports {ports}", lambda n=network, p=ports, i=i: pair(place, n, p, i))
+                      for network, ports in SIZES[:size.sizes] for i in range(size.runs))
 
 
 def medians(raw):

@@ -16,9 +16,8 @@ def one(place, size, percent, seed):
 
 
 def measure(place, size):
-    rows = [one(place, size, percent, seed) for percent in SHARES for seed in range(1, size.repeats + 1)]
-    place.respond(True)
-    return rows
+    return place.each((f"{percent} %, seed {seed}", lambda p=percent, s=seed: one(place, size, p, s))
+                      for percent in SHARES for seed in range(1, size.repeats + 1))
 
 
 HEAD = ["loss each way", "", "found", "missed", "false", "twice", "seconds"]
@@ -29,6 +28,8 @@ def table(raw):
     for percent in SHARES:
         for who in ("prtip", "zmap", "masscan"):
             some = [r[who] for r in raw if r["percent"] == percent]
+            if not some:
+                continue
             there, found = (sum(r[k] for r in some) for k in ("open", "found"))
             rows.append([f"{percent} %", who, f"{found}/{there}", f"{1 - found / there:.3%}", sum(r["false"] for r in some),
                          sum(r["twice"] for r in some), spread(r["seconds"] for r in some)])

@@ -63,7 +63,8 @@ def zmap(place, ports):
             "seen": sum(r["seen"] for r in rows)} | compare(found, place.open_ports(NETWORK, ports))
 
 
-OPEN = re.compile(rb"^open tcp (\d+) (\S+)", re.MULTILINE)
+# A line that was cut short has no time at its end.
+OPEN = re.compile(rb"^open tcp (\d+) (\S+) \d+$", re.MULTILINE)
 
 
 def masscan(place, ports):

@@ -20,6 +20,7 @@ class SweepPlace(Place):
         self.responder = str(pathlib.Path(build).resolve() / "lab/responder")
         self.pid = None  # of the running responder
         self.settings = dict(PLAIN)
+        self.faults = []  # (label, why) of runs that did not do their work
         super().__init__(build, name, real_time)
         self.pid = self._responder_pid()
 
@@ -36,6 +37,18 @@ class SweepPlace(Place):
         self.settings = PLAIN | {k.replace("_", "-"): v for k, v in changes.items()}
         words = [w for k, v in self.settings.items() for w in ("--" + k, str(v))]
         self._in("responder", self.responder, "set", IFACE, "--pass", "on" if passing else "off", *words)
+
+    def each(self, jobs):
+        """What the jobs, pairs of a label and a function, return. One that did not do its work leaves a fault instead."""
+        rows = []
+        for label, job in jobs:
+            try:
+                rows.append(job())
+            except (Failed, subprocess.SubprocessError) as e:
+                self.faults.append((label, str(e)))
+        if not rows:
+            raise Failed("no run did its work")
+        return rows
 
     def stats(self):
         return json.loads(self._in("responder", self.responder, "stats", IFACE))

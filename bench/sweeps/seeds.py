@@ -23,7 +23,7 @@ def one(place, size, seed):
 
 
 def measure(place, size):
-    return [one(place, size, seed) for seed in range(1, size.seeds + 1)]
+    return place.each((f"seed {seed}", lambda seed=seed: one(place, size, seed)) for seed in range(1, size.seeds + 1))
 
 
 def way_row(raw, way):

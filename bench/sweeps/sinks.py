@@ -67,7 +67,7 @@ def one(place, ports):
 
 def measure(place, size):
     place.respond(False, open=50_000, closed=950_000)
-    return [one(place, size.ports) for _ in range(size.repeats)]
+    return place.each((f"run {i + 1}", lambda: one(place, size.ports)) for i in range(size.repeats))
 
 
 HEAD = ["", "million a second", "asked for", "met"]

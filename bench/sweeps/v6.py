@@ -45,13 +45,14 @@ def measure(place, size):
     count = size.v6_addresses
     path, truth6 = prepare(place, count)
     probes = f"1-{-(-count // 65536)}"
-    truth4, rows = place.open_ports(ours.NETWORK, probes), []
-    for i in range(size.repeats):
+    truth4 = place.open_ports(ours.NETWORK, probes)
+
+    def one(i):
         pair = {"v6": lambda: ours.sweep(place, truth6, ["-iL", str(path)], PORT),
                 "v4": lambda: ours.sweep(place, truth4, [ours.NETWORK], probes)}
         row = {k: pair[k]() for k in list(pair)[::-1 if i % 2 else 1]}
-        rows.append(row | {"value": row["v6"]["pps"] / row["v4"]["pps"]})
-    return rows
+        return row | {"value": row["v6"]["pps"] / row["v4"]["pps"]}
+    return place.each((f"pair {i + 1}", lambda i=i: one(i)) for i in range(size.repeats))
 
 
 HEAD = ["", "probes", "million frames a second", "seconds, start to exit", "found", "met"]
