@@ -262,6 +262,11 @@ bool frame_io_prepared(const struct frame_io *io)
 	return io->prepared != NULL;
 }
 
+bool frame_io_uses_xdp(const struct frame_io *io)
+{
+	return io->cfg.xdp && io->t[PATH_AFPACKET].ops == io->cfg.xdp->frames;
+}
+
 const char *frame_io_engine(const struct frame_io *io)
 {
 	return io->t[PATH_AFPACKET].ops ? io->t[PATH_AFPACKET].ops->name : "";

@@ -39,6 +39,8 @@ void frame_io_close(struct frame_io *io);
 struct paths *frame_io_paths(struct frame_io *io);
 // Is the XDP engine ready to be started?
 bool frame_io_prepared(const struct frame_io *io);
+// Was it started?
+bool frame_io_uses_xdp(const struct frame_io *io);
 // Name of the transport for frames with link addresses.
 const char *frame_io_engine(const struct frame_io *io);
 bool frame_io_has(const struct frame_io *io, enum path_transport t);

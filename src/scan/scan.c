@@ -278,7 +278,7 @@ int scan_sweep(struct scan *s, const struct sweep_job *job, struct scan_summary 
 	struct sweep_policy policy = job->policy;
 	policy.sent_before_ns = s->last_sent_ns;
 	// At 4 million frames a second, of which the first wait 250 ms for hosts that have not answered yet.
-	if (!job->connect && policy.window_max < WINDOW_MAX)
+	if (!job->connect && frame_io_uses_xdp(s->frames) && policy.window_max < WINDOW_MAX)
 		policy.window_max = WINDOW_MAX;
 	r = sweep_new(&sw, space, &order, &slice, &policy, &job->events);
 	if (r) {

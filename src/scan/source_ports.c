@@ -1,8 +1,6 @@
 #include "scan/source_ports.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
+#include "net/port_range.h"
 
 #define LOWEST  1024u
 #define HIGHEST 65535u
@@ -21,21 +19,7 @@ uint16_t source_ports_within(unsigned count, uint64_t random, unsigned lo, unsig
 
 uint16_t source_ports_choose(unsigned count, uint64_t random)
 {
-	unsigned lo = 32768, hi = 60999;
-	char text[64];
-	int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-		if (n > 0) {
-			text[n] = 0;
-			unsigned a, b;
-			// NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
-			if (sscanf(text, "%u %u", &a, &b) == 2 && a <= b && b <= HIGHEST) {
-				lo = a;
-				hi = b;
-			}
-		}
-	}
+	uint16_t lo, hi;
+	net_port_range(&lo, &hi);
 	return source_ports_within(count, random, lo, hi);
 }

@@ -26,6 +26,7 @@ struct stream_maker {
 	uint8_t ttl;
 	char interface[16];
 	uint32_t ifindex;
+	uint16_t port_lo, port_hi; // the kernel's range of local ports
 	bool fixed; // a source address or port was asked for: a socket serves one connection only
 };
 
@@ -40,6 +41,11 @@ int stream_maker_init(struct stream_maker *m, const struct streams_config *cfg,
 
 // A non-blocking TCP socket, or -errno.
 int stream_socket(const struct stream_maker *m, enum addr_family family) MUST_CHECK;
+
+// Gives a socket a local port for good, near *next within the kernel's range, and moves *next on: it keeps
+// the port over refusals, so that connect need not look for one each time (a fourteenth of its work). False
+// when three in a row were taken: then connect chooses.
+bool stream_keep_port(const struct stream_maker *m, int fd, enum addr_family family, uint32_t *next);
 
 socklen_t stream_sockaddr(const struct addr *a, uint16_t port, union stream_sockaddr *out);
 
@@ -82,6 +88,8 @@ struct slot {
 	uint8_t state;  // enum slot_state
 	uint8_t family; // enum addr_family
 	bool watched;   // the poller knows the descriptor
+	bool kept;      // it has a local port of its own
+	bool asked;     // … or was to get one
 };
 
 struct slot_table {
@@ -89,6 +97,7 @@ struct slot_table {
 	struct slot *slots;
 	uint32_t count, waiting;
 	uint32_t free_head, idle_head[2]; // lists; the idle ones by family
+	uint32_t kept, next_port;         // sockets with a port of their own
 };
 
 int slot_table_init(struct slot_table *t, const struct stream_maker *maker, uint32_t count) MUST_CHECK;

@@ -2,9 +2,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "transport/streams_private.h"
 
 #define SLOT_NONE UINT32_MAX
+#define KEPT_MAX  1024 // sockets of one loop with ports of their own
 
 static void list_push(struct slot_table *t, uint32_t *head, uint32_t slot)
 {
@@ -27,6 +30,7 @@ int slot_table_init(struct slot_table *t, const struct stream_maker *maker, uint
 		.count = count,
 		.free_head = SLOT_NONE,
 		.idle_head = {SLOT_NONE, SLOT_NONE},
+		.next_port = (uint32_t)hash_mix64((uint64_t)clock_mono_ns()),
 	};
 	t->slots = calloc(count, sizeof(*t->slots));
 	if (!t->slots)
@@ -70,6 +74,8 @@ void slot_close(struct slot_table *t, uint32_t slot)
 	close(s->fd);
 	s->fd = -1;
 	s->watched = false;
+	t->kept -= s->kept;
+	s->kept = s->asked = false;
 	slot_set(t, slot, SLOT_FREE);
 }
 
@@ -87,11 +93,23 @@ static int slot_open(struct slot_table *t, enum addr_family family, uint32_t *ou
 	return 0;
 }
 
+// A socket that is used again gets a port of its own, as long as enough is left for others on this host.
+static void keep_port(struct slot_table *t, struct slot *s)
+{
+	if (s->asked || t->maker->fixed || t->kept >= KEPT_MAX)
+		return;
+	s->asked = true;
+	s->kept = stream_keep_port(t->maker, s->fd, s->family, &t->next_port);
+	t->kept += s->kept;
+}
+
 int slot_take(struct slot_table *t, enum addr_family family, uint32_t *out)
 {
 	*out = list_pop(t, &t->idle_head[family]);
-	if (*out != SLOT_NONE)
+	if (*out != SLOT_NONE) {
+		keep_port(t, &t->slots[*out]);
 		return 0;
+	}
 	int err = slot_open(t, family, out);
 	if (err != EMFILE && err != ENFILE)
 		return err;

@@ -5,7 +5,11 @@
 #include <unistd.h>
 
 #include "base/endian.h"
+#include "net/port_range.h"
 #include "transport/streams_private.h"
+
+#define PORT_TRIES 3
+#define PORT_STEP  7919 // a prime: neighbours in time are no neighbours in number
 
 static bool is_zero(const struct addr *a)
 {
@@ -96,6 +100,21 @@ int stream_socket(const struct stream_maker *m, enum addr_family family)
 	return fd;
 }
 
+bool stream_keep_port(const struct stream_maker *m, int fd, enum addr_family family, uint32_t *next)
+{
+	const struct addr any = family == ADDR_V4 ? addr_v4(0) : (struct addr){0};
+	uint32_t range = (uint32_t)m->port_hi - m->port_lo + 1;
+	for (int tries = 0; tries < PORT_TRIES; tries++) {
+		union stream_sockaddr sa;
+		uint16_t port = (uint16_t)(m->port_lo + *next % range);
+		*next += PORT_STEP;
+		socklen_t len = stream_sockaddr(&any, port, &sa);
+		if (bind(fd, &sa.sa, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int try_source(const struct stream_maker *m, enum addr_family family, struct err_text *e)
 {
 	int fd = stream_socket(m, family);
@@ -117,6 +136,7 @@ int stream_maker_init(struct stream_maker *m, const struct streams_config *cfg, 
 		.source_port = cfg->source_port,
 		.ttl = cfg->ttl,
 	};
+	net_port_range(&m->port_lo, &m->port_hi);
 	bool v4 = !is_zero(&cfg->source_v4), v6 = !is_zero(&cfg->source_v6);
 	m->fixed = v4 || v6 || cfg->source_port;
 	if (cfg->interface) {
