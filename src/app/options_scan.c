@@ -149,12 +149,11 @@ static const struct option entries[] = {
 	 .arg = "NAME",
 	 .group = send_group,
 	 .help = "How to send",
-	 .detail = "xdp, afpacket and rawip send frames for -sS; uring and epoll make connections, so -sT is "
-		   "meant with them. xdp lets the kernel emit millions of frames a second and is chosen for "
-		   "large "
-		   "scans where the interface can do it. With -d the program says which engine it took, and "
-		   "why "
-		   "another was not usable.",
+	 .detail = "xdp, afpacket and rawip send frames for -sS; uring and epoll make connections, so "
+		   "-sT is meant with them. xdp lets the kernel emit millions of frames a second, is "
+		   "chosen for large scans where every interface can do it, and sees only answers that "
+		   "come in by an interface that it sends from. -d tells which engine was taken, and why "
+		   "another was not.",
 	 .fallback = "auto"},
 	{.name = "--xdp-batch",
 	 .type = OPT_U64,
