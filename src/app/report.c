@@ -43,6 +43,8 @@ static void on_silent(void *ctx, const struct addr *a, uint16_t port)
 static void on_host_up(void *ctx, const struct record *rec, const uint8_t *mac)
 {
 	struct report *r = ctx;
+	if (!r->hosts && rec->reason == REASON_USER_SET)
+		return; // nobody follows hosts, and this one is only assumed to be up
 	if (r->names)
 		reverse_ask(r->names, &rec->addr);
 	struct record up = *rec;

@@ -19,7 +19,7 @@
 #define GRACE_MIN_US   10000u
 #define LONG_RTT_US    80000u
 #define FAR_US         5000u
-#define ARRIVAL_US     10000u
+#define ARRIVAL_US     10000
 #define ARRIVAL_MIN    8u
 
 static double ceiling(const struct flow *f, const struct flow_policy *p)
@@ -118,7 +118,7 @@ static bool queue_long(const struct flow *f, const struct flow_policy *p, uint32
 // Answers a second now, over ten milliseconds or more: a limiter's burst must not look like a rate.
 static double arrival_pps(const struct flow *f, uint32_t now_us)
 {
-	uint32_t us = now_us - f->arriving_since_us;
+	int32_t us = later(now_us, f->arriving_since_us);
 	if (us < ARRIVAL_US)
 		return f->arriving_pps > 0 ? (double)f->arriving_pps : f->arrived * 1e6 / ARRIVAL_US;
 	return f->arrived * 1e6 / us;
@@ -228,6 +228,9 @@ static bool plenty(const struct flow *f, const struct flow_epoch *e)
 // An epoch is over when it holds enough to be judged by, or has lasted long enough.
 static bool epoch_over(const struct flow *f, uint32_t now_us)
 {
+	// An answer may have come before what was sent last: its time ends no epoch that holds that.
+	if (later(now_us, f->now.start_us) < 0 || (f->now.sent && later(now_us, f->now.end_us) < 0))
+		return false;
 	uint32_t lasted = now_us - f->now.start_us;
 	uint32_t least = f->lag.srtt_us / 4 > EPOCH_MIN_US ? f->lag.srtt_us / 4 : EPOCH_MIN_US;
 	if (f->now.sent < EPOCH_MIN_SENT || lasted < least)
@@ -314,6 +317,7 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 		epoch_start(&f->now, micros(now_ns));
 	if (judged) {
 		f->now.sent++;
+		f->now.end_us = micros(now_ns);
 		f->asked += f->asked < UINT32_MAX;
 	}
 }
@@ -374,7 +378,7 @@ static void count_arrival(struct flow *f, const struct flow_policy *p, uint32_t 
 	f->arrived++;
 	if (rtt_us && (f->arriving_min_us == 0 || rtt_us < f->arriving_min_us))
 		f->arriving_min_us = rtt_us;
-	uint32_t us = now_us - f->arriving_since_us;
+	int32_t us = later(now_us, f->arriving_since_us);
 	if (us < ARRIVAL_US || f->arrived < ARRIVAL_MIN)
 		return;
 	f->arriving_pps = (float)(f->arrived / (us / 1e6));

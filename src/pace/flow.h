@@ -28,7 +28,7 @@ struct flow_policy {
 
 // Times are the microsecond clock, low 32 bits: only differences count.
 struct flow_epoch {
-	uint32_t start_us, end_us;
+	uint32_t start_us, end_us; // while it is being filled: the last frame
 	uint32_t sent, answered;
 	uint32_t min_rtt_us;
 };

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "scan/frame_io_state.h"
 #include "scan/source_ports.h"
 
 #define EXPECTED      12 // shots ahead of which a neighbour is asked for
@@ -15,38 +16,6 @@
 #define THREADS_FROM  20000u // frames; from here sending threads are worth their start
 #define STATS_NS      (4 * NS_PER_MS)
 #define FULL_WAIT_NS  (400 * NS_PER_US)
-
-struct outbox {
-	struct frame_desc *d;
-	unsigned n, at; // filled, taken
-};
-
-struct open_transport {
-	const struct frames_ops *ops;
-	struct frames *f;
-	int fds[4];
-	struct outbox out;
-	uint64_t dropped, crowded, rejected;
-	bool used; // something was sent through it: its answers are looked for
-};
-
-struct frame_io {
-	struct frame_io_config cfg;
-	struct probe_env env;
-	struct frame_template templates[TEMPLATES_MAX];
-	struct paths *paths;
-	const struct frame_hop *hops;
-	frame_stamp *stamps;
-	struct open_transport t[PATH_TRANSPORTS];
-	struct sweep_shot shots[FRAME_BATCH_MAX];
-	unsigned shot_count; // of the last batch
-	unsigned batch, recv_batch;
-	struct frame_reply replies[FRAMES_RECV_MAX]; // of the last call of recv
-	int64_t next_stats_ns;
-	uint64_t unroutable;
-	struct xdp_prepared *prepared; // until it is opened
-	struct loop loop;
-};
 
 static unsigned template_index(unsigned technique, bool v4)
 {
@@ -100,22 +69,6 @@ static int open_sockets(struct frame_io *io, struct err_text *e)
 	return r;
 }
 
-// Without the XDP engine goes what can go without it.
-static int without_xdp(const struct frame_io *io, int r, const struct err_text *why, struct err_text *e)
-{
-	if (io->cfg.xdp_only)
-		return err_set(e, r, "--engine xdp: %s", why->text);
-	log_debug(io->cfg.log, "engine xdp is not used: %s", why->text);
-	return 0;
-}
-
-static int prepare_xdp(struct frame_io *io, struct err_text *e)
-{
-	struct err_text why = {{0}};
-	int r = io->cfg.xdp->prepare(&io->prepared, &io->cfg.prepare, &why);
-	return r ? without_xdp(io, r, &why, e) : 0;
-}
-
 int frame_io_open(struct frame_io **out, const struct frame_io_config *cfg, struct err_text *e)
 {
 	struct frame_io *io = calloc(1, sizeof(*io));
@@ -130,7 +83,7 @@ int frame_io_open(struct frame_io **out, const struct frame_io_config *cfg, stru
 	if (!r)
 		r = open_sockets(io, e);
 	if (!r && cfg->xdp)
-		r = prepare_xdp(io, e);
+		r = frame_io_prepare_xdp(io, e);
 	if (!r)
 		r = paths_new(&io->paths, &(struct paths_config){
 						  .table = cfg->table,
@@ -166,28 +119,6 @@ static unsigned send_threads(const struct frame_io *io, bool afpacket)
 	return afpacket && !slow && cpus >= 2 && io->cfg.frames >= THREADS_FROM ? 2 : 0;
 }
 
-// The XDP engine takes the place of the packet socket, if its frames are seen to leave.
-static int start_xdp(struct frame_io *io, const struct frames_config *like, struct err_text *e)
-{
-	struct open_transport *t = &io->t[PATH_AFPACKET];
-	struct err_text why = {{0}};
-	struct frames_config fc = *like;
-	const struct scan_config *sc = io->cfg.scan;
-	fc.prepared = io->prepared;
-	fc.cookie_key = io->env.cookie_key;
-	fc.technique_syn = TECHNIQUE_TCP_SYN;
-	fc.technique_ack = TECHNIQUE_TCP_ACK;
-	fc.round = sc->xdp_batch;
-	fc.keep_half_open = sc->keep_half_open;
-	fc.send_threads = sc->send_threads > 0 ? (unsigned)sc->send_threads : 1;
-	io->prepared = NULL; // open's in any case
-	int r = io->cfg.xdp->frames->open(&t->f, &fc, &why);
-	if (r)
-		return without_xdp(io, r, &why, e);
-	t->ops = io->cfg.xdp->frames;
-	return 0;
-}
-
 int frame_io_start(struct frame_io *io, struct err_text *e)
 {
 	for (int i = 0; i < PATH_TRANSPORTS; i++) {
@@ -213,7 +144,7 @@ int frame_io_start(struct frame_io *io, struct err_text *e)
 			.trace = io->cfg.scan->trace ? io->cfg.hooks->packet : NULL,
 			.trace_ctx = io->cfg.hooks->ctx,
 		};
-		int r = i == PATH_AFPACKET && io->prepared ? start_xdp(io, &fc, e) : 0;
+		int r = i == PATH_AFPACKET && io->prepared ? frame_io_start_xdp(io, &fc, e) : 0;
 		if (r)
 			return r;
 		if (t->f)
@@ -409,6 +340,21 @@ static int drain(struct frame_io *io, struct open_transport *t, const struct fra
 	return sum;
 }
 
+// What was handed over before that has left and what came back of it was looked at: frames that wait in a
+// queue of ours have had no chance of an answer yet.
+static int64_t answered_until(const struct frame_io *io, int64_t looked_ns)
+{
+	int64_t until = looked_ns;
+	for (int i = 0; i < PATH_TRANSPORTS; i++) {
+		const struct open_transport *t = &io->t[i];
+		if (!t->used || !t->ops->waiting_since)
+			continue;
+		int64_t since = t->ops->waiting_since(t->f);
+		until = since < until ? since : until;
+	}
+	return until;
+}
+
 static int drain_all(struct frame_io *io, const struct frame_sweep *fs, unsigned which)
 {
 	int sum = 0;
@@ -425,7 +371,7 @@ static int drain_all(struct frame_io *io, const struct frame_sweep *fs, unsigned
 		sum += n;
 	}
 	if (caught_up)
-		sweep_seen(fs->sweep, before);
+		sweep_seen(fs->sweep, answered_until(io, before));
 	return sum;
 }
 

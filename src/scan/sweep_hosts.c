@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "scan/sweep_state.h"
 
+#define PAGE       4096
+#define MANY_HOSTS 16384
+
 // Zeroed, at the start of a cache line; *memory is what is to be freed. Untouched pages of it cost nothing.
 static void *lines(size_t bytes, void **memory)
 {
@@ -13,12 +16,24 @@ static void *lines(size_t bytes, void **memory)
 	return p ? (void *)((p + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1)) : NULL;
 }
 
+// A page that is first read and then written is mapped twice, and that stops the other CPUs each time: of a
+// large sweep, where every page will be used, they are written at once.
+static void touch(void *memory, size_t bytes)
+{
+	for (size_t at = 0; memory && at < bytes; at += PAGE)
+		*(volatile char *)((char *)memory + at) = 0;
+}
+
 int sweep_hosts_init(struct sweep *s, uint64_t addresses)
 {
 	s->dense = addresses <= HOST_SLOTS;
 	s->host_slots = s->dense ? (addresses ? (uint32_t)addresses : 1) : HOST_SLOTS;
 	s->hosts = lines(s->host_slots * sizeof(*s->hosts), &s->hosts_memory);
 	s->nets = calloc(NET_SLOTS, sizeof(*s->nets));
+	if (s->host_slots >= MANY_HOSTS) {
+		touch(s->hosts, s->host_slots * sizeof(*s->hosts));
+		touch(s->nets, NET_SLOTS * sizeof(*s->nets));
+	}
 	return s->hosts && s->nets ? 0 : -ENOMEM;
 }
 

@@ -181,6 +181,11 @@ static bool afpacket_idle(const struct frames *f)
 	return sender_idle(f->sender);
 }
 
+static int64_t afpacket_waiting_since(const struct frames *f)
+{
+	return sender_waiting_since(f->sender);
+}
+
 static int batch_take(struct frames *f, struct frame_reply *r, unsigned max)
 {
 	int got = recv_batch_take(f->batch, f->fds[MAIN], 0, max), n = 0;
@@ -238,6 +243,7 @@ const struct frames_ops frames_afpacket = {
 	.open = afpacket_open,
 	.send = afpacket_send,
 	.idle = afpacket_idle,
+	.waiting_since = afpacket_waiting_since,
 	.recv = afpacket_recv,
 	.fd = afpacket_fd,
 	.stats = afpacket_stats,

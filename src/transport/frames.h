@@ -83,6 +83,9 @@ struct frames_ops {
 	int (*send)(struct frames *f, const struct frame_desc *d, unsigned n, unsigned *taken);
 	// True when everything taken has been handed to the kernel.
 	bool (*idle)(const struct frames *f);
+	// Since when (clock_mono_ns) the oldest of what is not handed over yet has waited; BACKLOG_NONE
+	// (backlog.h) when nothing does. NULL: it never waits.
+	int64_t (*waiting_since)(const struct frames *f);
 	// Takes up to max answers that are already here. Returns the count or -errno. Never blocks. Fewer
 	// than both max and recv_batch means that there were no more.
 	int (*recv)(struct frames *f, struct frame_reply *r, unsigned max);

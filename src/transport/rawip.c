@@ -194,6 +194,11 @@ static bool rawip_idle(const struct frames *f)
 	return sender_idle(f->sender);
 }
 
+static int64_t rawip_waiting_since(const struct frames *f)
+{
+	return sender_waiting_since(f->sender);
+}
+
 // The kernel keeps an IPv6 packet's header to itself: it is written again from what it tells beside the data.
 static void header_rebuild(struct recv_batch *b, unsigned slot, uint8_t protocol, struct frame_reply *r)
 {
@@ -291,6 +296,7 @@ const struct frames_ops frames_rawip = {
 	.open = rawip_open,
 	.send = rawip_send,
 	.idle = rawip_idle,
+	.waiting_since = rawip_waiting_since,
 	.recv = rawip_recv,
 	.fd = rawip_fd,
 	.stats = rawip_stats,

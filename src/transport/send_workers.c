@@ -9,7 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ring.h"
+#include "transport/backlog.h"
 
 #define RING_SLOTS 256
 #define CHUNK      64  // descriptors moved at once
@@ -27,6 +29,7 @@ struct worker {
 	_Alignas(64) _Atomic bool asleep;
 	_Atomic bool stop;
 	uint64_t pushed; // written by the caller's thread
+	struct backlog backlog;
 	struct ring *ring;
 	struct send_lane *lane;
 	int wake; // eventfd
@@ -218,6 +221,8 @@ static unsigned push(struct worker *w, const struct frame_hop *hops, const struc
 		}
 		pushed += (unsigned)ring_push(w->ring, work, k);
 	}
+	backlog_take(&w->backlog, w->pushed, atomic_load_explicit(&w->done, memory_order_acquire),
+		     clock_mono_ns());
 	w->pushed += pushed;
 	atomic_thread_fence(memory_order_seq_cst);
 	if (pushed && atomic_load_explicit(&w->asleep, memory_order_relaxed) &&
@@ -255,6 +260,18 @@ bool sender_idle(const struct sender *s)
 			return false;
 	}
 	return true;
+}
+
+int64_t sender_waiting_since(const struct sender *s)
+{
+	int64_t since = BACKLOG_NONE;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct worker *w = &s->workers[i];
+		int64_t one = backlog_since(&w->backlog, w->pushed,
+					    atomic_load_explicit(&w->done, memory_order_acquire));
+		since = one < since ? one : since;
+	}
+	return since;
 }
 
 static void lane_stats(const struct send_lane *l, struct frames_stats *out)

@@ -19,6 +19,7 @@ int sender_open(struct sender **out, const struct lane_config *cfg, struct err_t
 // As send, idle and stats of struct frames_ops.
 int sender_send(struct sender *s, const struct frame_desc *d, unsigned n, unsigned *taken) MUST_CHECK;
 bool sender_idle(const struct sender *s);
+int64_t sender_waiting_since(const struct sender *s);                // as in frames_ops
 void sender_stats(const struct sender *s, struct frames_stats *out); // handed, not_taken, syscalls
 
 // Stops and joins the workers; what they had not yet sent is dropped. `s` may be NULL.

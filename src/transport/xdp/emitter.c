@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "transport/backlog.h"
 #include "transport/xdp/programs.h"
 
 #define NO_STAMP   UINT32_MAX
@@ -27,6 +28,7 @@ struct lane {
 	struct xdp_desc *ring;
 	uint32_t stamps[XDP_RING];
 	uint64_t head, harvested;
+	struct backlog backlog;
 	uint32_t time_us; // of the descriptors now being harvested
 	int64_t empty_ns; // since when there is nothing to send; 0: there is
 	int64_t prodded_ns;
@@ -226,7 +228,8 @@ void emitter_stop(struct emitter *m)
 	free(m);
 }
 
-static unsigned lane_push(struct lane *l, const struct xdp_desc *d, const uint32_t *stamps, unsigned n)
+static unsigned lane_push(struct lane *l, const struct xdp_desc *d, const uint32_t *stamps, unsigned n,
+			  int64_t now_ns)
 {
 	uint64_t room = XDP_RING - (l->head - l->harvested);
 	n = n < room ? n : (unsigned)room;
@@ -237,6 +240,7 @@ static unsigned lane_push(struct lane *l, const struct xdp_desc *d, const uint32
 			l->ring[at].where |= XDP_TIMED;
 		l->stamps[at] = stamps ? stamps[i] : NO_STAMP;
 	}
+	backlog_take(&l->backlog, l->head, l->harvested, now_ns);
 	l->head += n;
 	__atomic_store_n(&l->shared->head, l->head, __ATOMIC_RELEASE);
 	if (n)
@@ -252,13 +256,14 @@ unsigned emitter_room(const struct emitter *m, unsigned most)
 	return room < most ? (unsigned)room : most;
 }
 
-unsigned emitter_push(struct emitter *m, const struct xdp_desc *d, const uint32_t *stamps, unsigned n)
+unsigned emitter_push(struct emitter *m, const struct xdp_desc *d, const uint32_t *stamps, unsigned n,
+		      int64_t now_ns)
 {
 	unsigned done = 0;
 	for (unsigned tries = 0; tries < m->cfg.lanes && done < n; tries++) {
 		struct lane *l = &m->lanes[m->next];
 		m->next = (m->next + 1) % m->cfg.lanes;
-		done += lane_push(l, d + done, stamps + done, n - done);
+		done += lane_push(l, d + done, stamps + done, n - done, now_ns);
 	}
 	return done;
 }
@@ -267,7 +272,7 @@ bool emitter_push_all(struct emitter *m, const struct xdp_desc *d)
 {
 	bool all = true;
 	for (unsigned i = 0; i < m->cfg.lanes; i++)
-		all &= lane_push(&m->lanes[i], d, NULL, 1) == 1;
+		all &= lane_push(&m->lanes[i], d, NULL, 1, clock_mono_ns()) == 1;
 	return all;
 }
 
@@ -307,6 +312,17 @@ bool emitter_idle(const struct emitter *m)
 		if (load(&m->lanes[i].shared->tail) != m->lanes[i].head)
 			return false;
 	return true;
+}
+
+int64_t emitter_waiting_since(const struct emitter *m)
+{
+	int64_t since = BACKLOG_NONE;
+	for (unsigned i = 0; i < m->cfg.lanes; i++) {
+		const struct lane *l = &m->lanes[i];
+		int64_t one = backlog_since(&l->backlog, l->head, l->harvested);
+		since = one < since ? one : since;
+	}
+	return since;
 }
 
 uint64_t emitter_sent(const struct emitter *m)

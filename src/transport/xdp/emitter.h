@@ -34,7 +34,8 @@ void emitter_stop(struct emitter *m);
 unsigned emitter_room(const struct emitter *m, unsigned most);
 // Appends descriptors (hop and template are in `where`); `stamps` are their indices into the stamp array.
 // Returns how many found room.
-unsigned emitter_push(struct emitter *m, const struct xdp_desc *d, const uint32_t *stamps, unsigned n);
+unsigned emitter_push(struct emitter *m, const struct xdp_desc *d, const uint32_t *stamps, unsigned n,
+		      int64_t now_ns);
 // Puts one descriptor into every lane's ring: false when one was full.
 bool emitter_push_all(struct emitter *m, const struct xdp_desc *d);
 
@@ -42,5 +43,6 @@ bool emitter_push_all(struct emitter *m, const struct xdp_desc *d);
 // for a while. Returns 0, or -errno of a thread that had to end.
 int emitter_look(struct emitter *m, int64_t now_ns);
 bool emitter_idle(const struct emitter *m);
-uint64_t emitter_sent(const struct emitter *m);  // frames handed to the interfaces so far
-uint64_t emitter_calls(const struct emitter *m); // test-run calls so far
+int64_t emitter_waiting_since(const struct emitter *m); // as in frames_ops
+uint64_t emitter_sent(const struct emitter *m);         // frames handed to the interfaces so far
+uint64_t emitter_calls(const struct emitter *m);        // test-run calls so far

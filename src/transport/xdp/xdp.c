@@ -369,14 +369,15 @@ static int xdp_send(struct frames *f, const struct frame_desc *d, unsigned n, un
 	struct xdp_desc out[PUSH];
 	uint32_t stamps[PUSH];
 	*taken = 0;
-	f->error = emitter_look(f->emitter, clock_mono_ns());
+	int64_t now = clock_mono_ns();
+	f->error = emitter_look(f->emitter, now);
 	while (!f->error && *taken < n && !answers_behind(f->answers)) {
 		unsigned k = emitter_room(f->emitter, PUSH);
 		k = k < n - *taken ? k : n - *taken;
 		if (!k)
 			break;
 		unsigned m = translate(f, d + *taken, k, out, stamps);
-		emitter_push(f->emitter, out, stamps, m);
+		emitter_push(f->emitter, out, stamps, m, now);
 		*taken += k;
 	}
 	return f->error;
@@ -385,6 +386,11 @@ static int xdp_send(struct frames *f, const struct frame_desc *d, unsigned n, un
 static bool xdp_idle(const struct frames *f)
 {
 	return emitter_idle(f->emitter);
+}
+
+static int64_t xdp_waiting_since(const struct frames *f)
+{
+	return emitter_waiting_since(f->emitter);
 }
 
 static int xdp_recv(struct frames *f, struct frame_reply *r, unsigned max)
@@ -455,6 +461,7 @@ static const struct frames_ops frames = {
 	.open = xdp_open,
 	.send = xdp_send,
 	.idle = xdp_idle,
+	.waiting_since = xdp_waiting_since,
 	.recv = xdp_recv,
 	.fd = xdp_fd,
 	.stats = xdp_stats,

@@ -183,6 +183,32 @@ static void test_flow_overrun(void **state)
 	assert_true(f.rate_pps >= 5000);
 }
 
+// Answers carry the time at which they came, which may lie before what was sent last: they end no epoch that
+// holds that, or its frames would be counted in one epoch and their answers in the next.
+static void test_flow_answers_from_before(void **state)
+{
+	(void)state;
+	struct flow f = {0};
+	struct flow_policy p = {.level = FLOW_ALL,
+				.start_pps = 1e6,
+				.silent_pps = 1e9,
+				.floor_pps = 1000,
+				.burst = 64,
+				.judge = true};
+	const int64_t at = NS_PER_S, sent = at + NS_PER_S;
+	(void)flow_may_send(&f, &p, at);
+	for (unsigned i = 0; i < 300; i++)
+		flow_sent(&f, &p, at, true);
+	for (unsigned i = 0; i < 300; i++)
+		flow_sent(&f, &p, sent, true);
+	assert_int_equal(f.pending, 1); // the first of the second instant ended what came before
+	assert_int_equal(f.now.sent, 300);
+	for (int64_t age = 4 * NS_PER_MS; age > 0; age -= NS_PER_MS / 4)
+		flow_answered(&f, &p, at, 200, sent - age);
+	assert_int_equal(f.pending, 1);
+	assert_int_equal(f.now.sent, 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,7 +216,7 @@ int main(void)
 		cmocka_unit_test(test_bucket_stall), cmocka_unit_test(test_bucket_batch),
 		cmocka_unit_test(test_tries),        cmocka_unit_test(test_tries_limit),
 		cmocka_unit_test(test_loss),         cmocka_unit_test(test_flow_silent_ceiling),
-		cmocka_unit_test(test_flow_overrun),
+		cmocka_unit_test(test_flow_overrun), cmocka_unit_test(test_flow_answers_from_before),
 	};
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
 }
