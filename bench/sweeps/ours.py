@@ -79,11 +79,10 @@ def interrupt(place, process):
 
 def sweep(place, truth, targets, ports, *options, engine="xdp", lossy=False):
     """`truth`: the open ports there are. With `lossy` what is missing is counted instead of refused."""
-    path = place.dir / "ours.jsonl"
-    path.unlink(missing_ok=True)
+    path = place.dir / "stdout"  # JSON Lines alone: no report by host is kept beside
     before = place.seen()
     with sampled(place) as samples:
-        run = place.run([place.prtip, "-n", "-Pn", "-sS", "--engine", engine, "-p", ports, "-oJ", path, *options,
+        run = place.run([place.prtip, "-n", "-Pn", "-sS", "--engine", engine, "-p", ports, "-oJ", "-", *options,
                          *targets], limit=300)
     found, s = read(path)
     row = {"seconds": run.seconds, "cpu": run.cpu, "peak_kib": run.peak_kib, "seen": place.seen() - before} | \
