@@ -101,7 +101,10 @@ static void finish(struct stream_loop *l, uint32_t slot, int err)
 		struct linger reset = {.l_onoff = 1, .l_linger = 0};
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	}
-	if (connected || !is_reusable(l, s))
+	// What went unanswered is tried again from another port: something on the way may have taken against
+	// this one.
+	bool tainted = s->kept && err != ECONNREFUSED;
+	if (connected || tainted || !is_reusable(l, s))
 		slot_close(&l->table, slot);
 	else
 		slot_set(&l->table, slot, SLOT_IDLE);
