@@ -96,24 +96,24 @@ void order_init(struct order *o, uint64_t n, const struct hash_key *key, bool se
 		o->keys[i] = hash_keyed(key, &i, sizeof(i)) | (i & 1);
 }
 
+// Encrypts until the result is one of the n values (cycle walking).
+static inline uint64_t walk(const struct order *o, uint64_t value)
+{
+	do
+		value = encrypt(o, value);
+	while (value >= o->n);
+	return value;
+}
+
 uint64_t order_at(const struct order *o, uint64_t position)
 {
-	if (o->sequential)
-		return position;
-	do
-		position = encrypt(o, position);
-	while (position >= o->n);
-	return position;
+	return o->sequential ? position : walk(o, position);
 }
 
 void order_at_many(const struct order *o, uint64_t *values, unsigned n)
 {
-	for (unsigned i = 0; !o->sequential && i < n; i++) {
-		uint64_t value = encrypt(o, values[i]);
-		while (value >= o->n)
-			value = encrypt(o, value);
-		values[i] = value;
-	}
+	for (unsigned i = 0; !o->sequential && i < n; i++)
+		values[i] = walk(o, values[i]);
 }
 
 uint64_t order_position(const struct order *o, uint64_t index)

@@ -37,18 +37,22 @@ static bool paced(const struct scan *s)
 	return p->rate_pps > 0 || p->max_pps > 0 || p->scan_delay_ns > 0;
 }
 
+// An engine that needs link addresses was asked for by name.
+static bool forced_frames(const struct scan *s)
+{
+	return s->cfg.engine == ENGINE_AFPACKET || s->cfg.engine == ENGINE_XDP;
+}
+
 static void choose(const struct scan *s, bool *rawip, bool *afpacket)
 {
 	const struct survey *v = &s->survey;
 	bool big = positions(s) >= AFPACKET_FRAMES && s->cfg.kind != SCAN_CONNECT;
 	bool link = v->on_link > SMALL_LINK || (v->on_link > 1 && paced(s));
-	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP &&
-		    (s->cfg.engine == ENGINE_AFPACKET || s->cfg.engine == ENGINE_XDP || big || link);
+	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP && (forced_frames(s) || big || link);
 	// Beside packet sockets only for what they cannot reach, and for on-link hosts of a blind scan, which
 	// nobody resolves.
 	bool blind_link = s->cfg.skip_discovery && v->addresses > BLOCK && v->on_link;
-	*rawip = s->cfg.engine != ENGINE_AFPACKET && s->cfg.engine != ENGINE_XDP &&
-		 (v->other || !*afpacket || blind_link);
+	*rawip = !forced_frames(s) && (v->other || !*afpacket || blind_link);
 }
 
 // Why the XDP engine is not for this scan; NULL: it is.
@@ -86,11 +90,6 @@ static void plan_xdp(const struct scan *s, struct frame_io_config *fc)
 		.send_threads = s->cfg.send_threads > 0 ? (unsigned)s->cfg.send_threads : 1,
 		.log = s->log,
 	};
-}
-
-static bool forced_frames(const struct scan *s)
-{
-	return s->cfg.engine == ENGINE_AFPACKET || s->cfg.engine == ENGINE_XDP;
 }
 
 static int open_frames(struct scan *s, struct err_text *e)
