@@ -283,7 +283,7 @@ static bool read_reply(struct frame_io *io, const struct frame_sweep *fs, const 
 		return false;
 	enum probe_verdict verdict = probe_classify(&io->env, fs->techniques, &v, &a);
 	if (verdict == PROBE_REJECTED)
-		sweep_count_rejected(fs->sweep);
+		sweep_count_rejected(fs->sweep, 1);
 	if (verdict != PROBE_ANSWER)
 		return false;
 	if (!addr_is_v4(&a.target) &&
@@ -388,8 +388,8 @@ static void check_drops(struct frame_io *io, struct sweep *s, int64_t now_ns)
 		t->ops->stats(t->f, &st);
 		if (st.dropped > t->dropped || st.crowded > t->crowded)
 			sweep_overrun(s, st.dropped - t->dropped, now_ns);
-		for (; t->rejected < st.rejected; t->rejected++)
-			sweep_count_rejected(s);
+		sweep_count_rejected(s, st.rejected - t->rejected);
+		t->rejected = st.rejected;
 		t->dropped = st.dropped;
 		t->crowded = st.crowded;
 	}

@@ -407,10 +407,10 @@ const struct scan_counters *sweep_counters(const struct sweep *s)
 	return &s->c;
 }
 
-void sweep_count_rejected(struct sweep *s)
+void sweep_count_rejected(struct sweep *s, uint64_t n)
 {
-	s->c.answers++;
-	s->c.rejected++;
+	s->c.answers += n;
+	s->c.rejected += n;
 }
 
 void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns)

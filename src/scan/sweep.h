@@ -90,8 +90,8 @@ void sweep_answers(struct sweep *s, const struct sweep_reply *r, const int64_t *
 // A connection's end. `answered` false: it timed out. rtt_us 0: not known.
 void sweep_stream_result(struct sweep *s, uint64_t position, const struct sweep_reply *r, bool answered,
 			 uint32_t rtt_us, int64_t now_ns);
-// An answer with a wrong cookie or for no position of ours was seen.
-void sweep_count_rejected(struct sweep *s);
+// So many answers with a wrong cookie or for no position of ours were seen.
+void sweep_count_rejected(struct sweep *s, uint64_t n);
 // Answers were lost on this side.
 void sweep_overrun(struct sweep *s, uint64_t dropped, int64_t now_ns);
 
