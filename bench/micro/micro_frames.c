@@ -63,7 +63,7 @@ static int world_make(struct world *w, const struct run *run)
 	int rc = net_table_read(&t, true, false, NULL, NULL, &e);
 	if (rc)
 		return rc;
-	rc = net_table_lookup(t, &far_host, &p, &e);
+	rc = net_table_lookup(t, &far_host, &p, NULL, &e);
 	struct neigh_query q = {.addr = far_host, .ifindex = rc ? 0 : p.link->ifindex};
 	if (rc == 0)
 		rc = neigh_resolve(&q, 1, NS_PER_S, &e);

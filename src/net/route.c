@@ -281,8 +281,6 @@ static u128 key_of(const struct addr *a)
 	return addr_is_v4(a) ? (u128)addr_v4_value(a) << 96 : addr_value(a);
 }
 
-static const struct net_span no_span = {.first = 1, .last = 0};
-
 // Is the source of a route's packets the same for every destination?
 static bool source_fixed(const struct net_table *t, const struct route *r, bool v4)
 {
@@ -308,12 +306,23 @@ static void span_cut(struct net_span *s, u128 first, u128 last)
 		s->last = last;
 }
 
-int net_table_lookup_span(const struct net_table *t, const struct addr *dst, struct net_path *out,
-			  struct net_span *span, struct err_text *e)
+static struct net_span span_of_keys(const struct net_span *keys, bool v4)
+{
+	u128 mapped = (u128)0xffff << 32;
+	return (struct net_span){
+		.first = v4 ? mapped | keys->first >> 96 : keys->first,
+		.last = v4 ? mapped | keys->last >> 96 : keys->last,
+		.v4 = v4,
+	};
+}
+
+int net_table_lookup(const struct net_table *t, const struct addr *dst, struct net_path *out,
+		     struct net_span *span, struct err_text *e)
 {
 	bool v4 = addr_is_v4(dst);
-	struct net_span keys = {.first = 0, .last = ~(u128)0, .v4 = v4};
-	*span = no_span;
+	struct net_span keys = {.first = 0, .last = ~(u128)0};
+	if (span)
+		*span = (struct net_span){.first = 1, .last = 0};
 	if (!v4 && needs_scope(dst))
 		return lookup_scoped(t, dst, out, e);
 	struct prefix_map *const *maps = t->maps[v4 ? ADDR_V4 : ADDR_V6];
@@ -323,29 +332,9 @@ int net_table_lookup_span(const struct net_table *t, const struct addr *dst, str
 		span_cut(&keys, first, last);
 		if (v == PREFIX_NONE || t->routes[v].type == ROUTE_THROW)
 			continue;
-		if (source_fixed(t, &t->routes[v], v4)) {
-			u128 mapped = (u128)0xffff << 32;
-			span->first = v4 ? mapped | keys.first >> 96 : keys.first;
-			span->last = v4 ? mapped | keys.last >> 96 : keys.last;
-			span->v4 = v4;
-		}
+		if (span && source_fixed(t, &t->routes[v], v4))
+			*span = span_of_keys(&keys, v4);
 		return path_route(t, dst, &t->routes[v], out, e);
-	}
-	return no_route(dst, e, t->only_ifindex ? "none over the chosen interface" : "none in the table");
-}
-
-int net_table_lookup(const struct net_table *t, const struct addr *dst, struct net_path *out,
-		     struct err_text *e)
-{
-	bool v4 = addr_is_v4(dst);
-	if (!v4 && needs_scope(dst))
-		return lookup_scoped(t, dst, out, e);
-	struct prefix_map *const *maps = t->maps[v4 ? ADDR_V4 : ADDR_V6];
-	u128 key = key_of(dst);
-	for (int i = 0; i < TABLES; i++) {
-		uint32_t v = prefix_map_find(maps[i], key);
-		if (v != PREFIX_NONE && t->routes[v].type != ROUTE_THROW)
-			return path_route(t, dst, &t->routes[v], out, e);
 	}
 	return no_route(dst, e, t->only_ifindex ? "none over the chosen interface" : "none in the table");
 }

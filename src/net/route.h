@@ -41,20 +41,17 @@ int net_table_read(struct net_table **out, bool want_v4, bool want_v6, const cha
 		   struct err_text *e) MUST_CHECK;
 void net_table_free(struct net_table *t);
 
-// Longest-prefix lookup, tens of nanoseconds, no system call. ERR_NOROUTE (with a text if `e`) when there is
-// none. For a link-local destination the scope chooses the link.
-int net_table_lookup(const struct net_table *t, const struct addr *dst, struct net_path *out,
-		     struct err_text *e) MUST_CHECK;
-
 // Addresses by value, of one family and without a scope.
 struct net_span {
 	u128 first, last;
 	bool v4;
 };
 
-// The same; what is said of `dst` holds for all of *span, which may hold nothing (first > last).
-int net_table_lookup_span(const struct net_table *t, const struct addr *dst, struct net_path *out,
-			  struct net_span *span, struct err_text *e) MUST_CHECK;
+// Longest-prefix lookup, tens of nanoseconds, no system call. ERR_NOROUTE (with a text if `e`) when there is
+// none. For a link-local destination the scope chooses the link. What is said of `dst` holds for all of *span
+// (`span` may be NULL), which may hold nothing (first > last).
+int net_table_lookup(const struct net_table *t, const struct addr *dst, struct net_path *out,
+		     struct net_span *span, struct err_text *e) MUST_CHECK;
 
 const struct net_link *net_table_link(const struct net_table *t, uint32_t ifindex);
 const struct net_link *net_table_link_named(const struct net_table *t, const char *name);

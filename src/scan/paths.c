@@ -104,7 +104,7 @@ static void set_source(const struct paths *p, struct net_path *path, const struc
 
 static int lookup(const struct paths *p, const struct addr *dst, struct net_path *path, struct err_text *e)
 {
-	int r = net_table_lookup(p->cfg.table, dst, path, e);
+	int r = net_table_lookup(p->cfg.table, dst, path, NULL, e);
 	if (r)
 		return r;
 	set_source(p, path, dst);
@@ -235,7 +235,7 @@ int paths_hop(struct paths *p, const struct addr *dst, uint32_t *hop, struct err
 		return 0;
 	struct net_path path;
 	struct net_span span;
-	int r = net_table_lookup_span(p->cfg.table, dst, &path, &span, e);
+	int r = net_table_lookup(p->cfg.table, dst, &path, &span, e);
 	if (r)
 		return r;
 	set_source(p, &path, dst);

@@ -19,7 +19,7 @@ static void look(struct scan *s, const struct addr *a, uint64_t stands_for)
 {
 	struct net_path path;
 	struct survey *v = &s->survey;
-	if (net_table_lookup(s->table, a, &path, v->unroutable ? NULL : &v->why)) {
+	if (net_table_lookup(s->table, a, &path, NULL, v->unroutable ? NULL : &v->why)) {
 		v->unroutable += s->survey.addresses <= LOOK_AT;
 		return;
 	}
@@ -74,7 +74,7 @@ static void collect(struct scan *s, struct neigh_query *q, unsigned *n)
 		struct addr a;
 		struct net_path path;
 		addrset_at(s->cfg.targets, i, &a);
-		if (net_table_lookup(s->table, &a, &path, NULL) || path.local || path.via_gateway ||
+		if (net_table_lookup(s->table, &a, &path, NULL, NULL) || path.local || path.via_gateway ||
 		    path.link->kind != LINK_ETHERNET)
 			continue;
 		q[(*n)++] = (struct neigh_query){.addr = a, .ifindex = path.link->ifindex};

@@ -82,7 +82,7 @@ static void check_path(const struct net_table *t, const struct path_case *c)
 	struct net_path p;
 	struct err_text e = {""};
 	assert_int_equal(addr_parse(c->dst, &dst, NULL), 0);
-	int rc = net_table_lookup(t, &dst, &p, &e);
+	int rc = net_table_lookup(t, &dst, &p, NULL, &e);
 	if (rc != (c->link ? 0 : ERR_NOROUTE))
 		fail_msg("%s: %d %s", c->dst, rc, e.text);
 	if (!c->link) {
@@ -112,7 +112,7 @@ static unsigned check_span(const struct net_table *t, const struct path_case *c)
 	struct net_path p, q;
 	struct net_span s;
 	assert_int_equal(addr_parse(c->dst, &dst, NULL), 0);
-	int r = net_table_lookup_span(t, &dst, &p, &s, NULL);
+	int r = net_table_lookup(t, &dst, &p, &s, NULL);
 	assert_int_equal(r == 0, c->link != NULL);
 	if (r || s.first > s.last)
 		return 0;
@@ -123,7 +123,7 @@ static unsigned check_span(const struct net_table *t, const struct path_case *c)
 		struct addr a = addr_of_value(at[i], 0);
 		if (addr_is_v4(&a) != s.v4 || (a.hi >> 54) == 0x3fa || (a.hi >> 56) == 0xff)
 			continue; // other family; those that need a scope are never looked up by value
-		assert_int_equal(net_table_lookup(t, &a, &q, NULL), 0);
+		assert_int_equal(net_table_lookup(t, &a, &q, NULL, NULL), 0);
 		assert_ptr_equal(q.link, p.link);
 		assert_true(addr_equal(&q.source, &p.source));
 		assert_int_equal(q.local, p.local);
@@ -139,7 +139,7 @@ static void check_source_like_kernel(const struct net_table *t, const struct pat
 	struct addr dst, kernel;
 	struct net_path p;
 	assert_int_equal(addr_parse(c->dst, &dst, NULL), 0);
-	assert_int_equal(net_table_lookup(t, &dst, &p, NULL), 0);
+	assert_int_equal(net_table_lookup(t, &dst, &p, NULL, NULL), 0);
 	bool v4 = addr_is_v4(&dst);
 	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
 	struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(9)};
@@ -202,9 +202,9 @@ static void test_paths(void **state)
 	struct net_path p;
 	struct addr a;
 	assert_int_equal(addr_parse("2001:db8::2", &a, NULL), 0);
-	assert_int_equal(net_table_lookup(t, &a, &p, NULL), ERR_NOROUTE);
+	assert_int_equal(net_table_lookup(t, &a, &p, NULL, NULL), ERR_NOROUTE);
 	assert_int_equal(addr_parse("198.18.5.1", &a, NULL), 0);
-	assert_int_equal(net_table_lookup(t, &a, &p, NULL), 0);
+	assert_int_equal(net_table_lookup(t, &a, &p, NULL, NULL), 0);
 	net_table_free(t);
 	lab_close(&lab);
 }
@@ -223,11 +223,11 @@ static void test_one_interface(void **state)
 	struct err_text e;
 	const struct addr far = addr_v4(0xcb007101), near = addr_v4(0xc6120002);
 	assert_int_equal(net_table_read(&t, true, false, "side", NULL, &e), 0);
-	assert_int_equal(net_table_lookup(t, &far, &p, &e), 0);
+	assert_int_equal(net_table_lookup(t, &far, &p, NULL, &e), 0);
 	assert_string_equal(p.link->name, "side");
 	assert_int_equal(addr_v4_value(&p.source), 0xc6120101);
 	assert_int_equal(addr_v4_value(&p.gateway), 0xc6120102);
-	assert_int_equal(net_table_lookup(t, &near, &p, &e), 0); // by the default route
+	assert_int_equal(net_table_lookup(t, &near, &p, NULL, &e), 0); // by the default route
 	assert_string_equal(p.link->name, "side");
 	assert_true(net_table_is_ours(t, &(struct addr){.lo = 0xffffc6120001}));
 	assert_false(net_table_is_ours(t, &near));
@@ -281,7 +281,7 @@ static void test_loopback(void **state)
 	const struct net_link *lo = net_table_link_named(t, "lo");
 	if (lo && lo->up) {
 		assert_int_equal(lo->kind, LINK_LOOPBACK);
-		assert_int_equal(net_table_lookup(t, &home, &p, &e), 0);
+		assert_int_equal(net_table_lookup(t, &home, &p, NULL, &e), 0);
 		assert_true(p.local);
 		assert_true(addr_equal(&p.source, &home));
 		assert_true(net_table_is_ours(t, &home));

@@ -62,7 +62,7 @@ static void hop_make(struct frame_hop *h, const struct net_table *t, const char 
 	struct net_path p;
 	struct err_text e;
 	assert_int_equal(addr_parse(dst, &a, &e), 0);
-	assert_int_equal(net_table_lookup(t, &a, &p, &e), 0);
+	assert_int_equal(net_table_lookup(t, &a, &p, NULL, &e), 0);
 	*h = (struct frame_hop){.ifindex = p.link->ifindex, .source = p.source};
 	if (!link || p.local)
 		return;
