@@ -17,7 +17,9 @@
 #include "netns.h"
 #include "probe/probe.h"
 #include "scan/paths.h"
+#include "scan/reply.h"
 #include "scan/sweep_state.h"
+#include "unit/scan/world.h"
 
 #define BATCH         256u
 #define FRAME_NS      250
@@ -88,19 +90,6 @@ static void on_silent(void *ctx, const struct space_item *item)
 	b->silent += item->slot.port != 0;
 }
 
-static struct sweep_policy policy(void)
-{
-	return (struct sweep_policy){
-		.confidence = 0.9999,
-		.max_tries = 11,
-		.rtt = {.min_ns = 100 * NS_PER_MS, .max_ns = 10 * NS_PER_S, .initial_ns = NS_PER_S},
-		.host_silent_pps = 5000,
-		.start_pps = 50000,
-		.wait_ns = -1,
-		.window_max = WINDOW_MAX,
-	};
-}
-
 // Route lookups as a scan makes them: a gateway behind a veth pair, or every host on its link.
 static bool paths_make(struct bench *b)
 {
@@ -145,7 +134,8 @@ static void bench_make(struct bench *b)
 	struct err_text e;
 	const uint64_t seed = 7;
 	struct hash_key key;
-	struct sweep_policy p = policy();
+	struct sweep_policy p = world_policy();
+	p.window_max = WINDOW_MAX;
 	struct space_slot *slots = calloc(b->sc->ports, sizeof(*slots));
 	targets_make(b);
 	for (uint32_t i = 0; slots && i < b->sc->ports; i++)
@@ -218,18 +208,7 @@ static bool parse_one(const struct bench *b, const struct packet *p, struct swee
 	if (packet_parse(p->bytes, p->len, ethertype, &v) ||
 	    probe_classify(&b->env, 1u << TECHNIQUE_TCP_SYN, &v, &a) != PROBE_ANSWER)
 		return false;
-	*r = (struct sweep_reply){
-		.target = a.target,
-		.port = a.port,
-		.technique = a.technique,
-		.try_no = a.try_no,
-		.state = a.state,
-		.reason = a.reason,
-		.ttl = a.ttl,
-		.window = a.window,
-		.options = a.options,
-		.options_len = a.options_len,
-	};
+	sweep_reply_from(r, &a);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "scan/frame_io_state.h"
+#include "scan/reply.h"
 #include "scan/source_ports.h"
 
 #define EXPECTED      12 // shots ahead of which a neighbour is asked for
@@ -291,20 +292,7 @@ static bool read_reply(struct frame_io *io, const struct frame_sweep *fs, const 
 		a.target.scope = fr->ifindex;
 	if (a.mac_known && fs->mac)
 		fs->mac(fs->mac_ctx, &a.target, a.mac);
-	*out = (struct sweep_reply){
-		.target = a.target,
-		.port = a.port,
-		.technique = a.technique,
-		.try_no = a.try_no,
-		.state = a.state,
-		.reason = a.reason,
-		.ttl = a.ttl,
-		.window = a.window,
-		.options = a.options,
-		.options_len = a.options_len,
-	};
-	if (a.from_other)
-		out->from = a.from;
+	sweep_reply_from(out, &a);
 	return true;
 }
 
