@@ -71,17 +71,20 @@ static const char *no_xdp(const struct scan *s, bool afpacket)
 	return s->cfg.trace ? "--packet-trace is slower than any engine" : NULL;
 }
 
-static void plan_xdp(const struct scan *s, struct frame_io_config *fc)
+// An error only where the engine was asked for by name and cannot be had.
+static int plan_xdp(const struct scan *s, struct frame_io_config *fc, struct err_text *e)
 {
 	const char *why_not = no_xdp(s, fc->afpacket);
-	struct err_text e = {{0}};
+	struct err_text why = {{0}};
+	fc->xdp_only = s->cfg.engine == ENGINE_XDP;
 	if (!why_not) {
-		fc->xdp = s->cfg.xdp(&e);
-		why_not = fc->xdp ? NULL : e.text;
+		fc->xdp = s->cfg.xdp(&why);
+		why_not = fc->xdp ? NULL : why.text;
 	}
+	if (fc->xdp_only && !fc->xdp)
+		return err_set(e, ERR_UNSUPPORTED, "--engine xdp: %.480s", why_not);
 	if (why_not && why_not[0])
 		log_debug(s->log, "engine xdp is not used: %s", why_not);
-	fc->xdp_only = s->cfg.engine == ENGINE_XDP;
 	struct paths_config pc = {.max_neighbours = fc->max_neighbours};
 	fc->prepare = (struct xdp_prepare_config){
 		.links = s->survey.links,
@@ -90,6 +93,7 @@ static void plan_xdp(const struct scan *s, struct frame_io_config *fc)
 		.send_threads = s->cfg.send_threads > 0 ? (unsigned)s->cfg.send_threads : 1,
 		.log = s->log,
 	};
+	return 0;
 }
 
 static int open_frames(struct scan *s, struct err_text *e)
@@ -114,10 +118,9 @@ static int open_frames(struct scan *s, struct err_text *e)
 			afpacket ? (s->survey.on_link > BLOCK ? BLOCK : (uint32_t)s->survey.on_link) : 0,
 		.frames = positions(s),
 	};
-	plan_xdp(s, &fc);
-	if (s->cfg.engine == ENGINE_XDP && !fc.xdp)
-		return err_set(e, ERR_UNSUPPORTED, "--engine xdp: the module libprtip-xdp.so is not usable");
-	int r = frame_io_open(&s->frames, &fc, e);
+	int r = plan_xdp(s, &fc, e);
+	if (!r)
+		r = frame_io_open(&s->frames, &fc, e);
 	if (r)
 		return r;
 	if (!afpacket && s->survey.on_link)

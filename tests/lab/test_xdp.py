@@ -229,13 +229,25 @@ def test_it_is_chosen_for_large_scans(lab):
         assert f"frames leave through {name}" in done.stderr
 
 
-def test_the_module_is_missing(lab, tmp_path):
-    """Forced, that is an error; else the packet socket does it."""
+@pytest.mark.parametrize("there, why", [
+    (None, "the module libprtip-xdp.so is missing: it is neither in {folder} nor in "),
+    (b"no ELF file", "cannot load the module xdp: {folder}/libprtip-xdp.so: "),
+    (b"", "cannot load the module xdp: {folder}/libprtip-xdp.so: "),
+])
+def test_the_module_is_not_usable(lab, tmp_path, there, why):
+    """Forced, that is an error whose one line says why; else the packet socket does it."""
     alone = tmp_path / "prtip"
     alone.write_bytes(PRTIP.read_bytes())
     alone.chmod(0o755)
+    if there is not None:
+        (tmp_path / "libprtip-xdp.so").write_bytes(there)
     done = lab.run(alone, "--engine", "xdp", "-n", "-Pn", "-p1", "198.18.0.1")
-    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "libprtip-xdp.so" in done.stderr
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (1, 1, "")
+    assert done.stderr.startswith("prtip: --engine xdp: " + why.format(folder=tmp_path))
+    done = lab.run(alone, "-d", "-n", "-Pn", "-p", "1-200", "--max-probes", "600000", "--max-retries", "0", "-oJ", "/dev/null",
+                   "198.18.0.0/16", timeout=60, check=True)
+    assert "engine xdp is not used: " + why.format(folder=tmp_path) in done.stderr
+    assert "frames leave through afpacket" in done.stderr
 
 
 def test_trace(lab):
