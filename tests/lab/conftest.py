@@ -6,6 +6,7 @@ import secrets
 import pytest
 from _pytest.runner import runtestprotocol
 
+import responder
 import wire
 from support import Lab
 from truth import Oracle
@@ -74,6 +75,15 @@ def wire_lab():
     """A lab with more addresses and rules than lab.toml says, for the tests that look at the scanner's packets."""
     it = Lab.up(f"t-{secrets.token_hex(4)}")
     wire.prepare(it)
+    yield it
+    it.down()
+
+
+@pytest.fixture(scope="module")
+def sweep_lab():
+    """One behind whose router the responder answers for whole networks."""
+    responder.need_built()
+    it = Lab.up(f"t-{secrets.token_hex(4)}", plan="sweep")
     yield it
     it.down()
 

@@ -2,7 +2,6 @@
 its losses and extras are as many as asked for; and nothing of it outlives it."""
 
 import collections
-import contextlib
 import json
 import math
 import os
@@ -13,59 +12,23 @@ import time
 
 import pytest
 
-from support import Lab, keeper, need, nmap_states
+from responder import IFACE, PLAIN, RESPONDER, answering, change, counted, need_built, states, stats, truth
+from support import Lab, need, nmap_states
 from truth import read_json
 
-RESPONDER = keeper.program("responder")
-IFACE = "eth0"
-PLAIN = ["--seed", "1", "--open", "10000", "--closed", "250000", "--up", "1000000", "--loss-in", "0", "--loss-out", "0",
-         "--duplicate", "0", "--wrong", "0", "--late", "0"]
 # The same seed in both; networks, ports and how many hosts these are.
 SWEPT = [("198.18.7.0/26", "1-64"), ("2001:db8:1::40/122", "1-64")]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    if not os.access(RESPONDER, os.X_OK):
-        pytest.skip(f"{RESPONDER} is not built: it needs libbpf-dev, clang and bpftool")
-
-
-@pytest.fixture(scope="module")
-def sweep_lab():
-    it = Lab.up(f"t-{secrets.token_hex(4)}", plan="sweep")
-    yield it
-    it.down()
+    need_built()
 
 
 @pytest.fixture
 def lab(sweep_lab):
     change(sweep_lab, *PLAIN, "--pass", "on")
     return sweep_lab
-
-
-def change(lab, *options):
-    lab.run(RESPONDER, "set", IFACE, *options, host="responder", check=True)
-
-
-def stats(lab):
-    return json.loads(lab.run(RESPONDER, "stats", IFACE, host="responder", check=True).stdout)
-
-
-@contextlib.contextmanager
-def counted(lab):
-    """Yields a dict that is filled afterwards with what was counted meanwhile: {"v4": {…}, "v6": {…}, "extras": {…}}."""
-    before, more = stats(lab), {}
-    yield more
-    after = stats(lab)
-    for part in ("v4", "v6", "extras"):
-        more[part] = {name: after[part][name] - before[part][name] for name in after[part]}
-
-
-def truth(targets, ports, *options):
-    """{(address, port): state} of all positions."""
-    out = subprocess.run([RESPONDER, "truth", "--all", *options, targets, ports], capture_output=True, text=True, check=True)
-    lines = (line.split() for line in out.stdout.splitlines())
-    return {(address, int(port)): state for address, port, state in lines}
 
 
 PACKETS = ["--engine", "afpacket"]
@@ -77,14 +40,6 @@ def scan(lab, targets, ports, *options):
     done = lab.prtip("-n", "-Pn", "--all-states", "--max-rate", "20000", "-oJ", "-", "-p", ports, *options, targets,
                      timeout=120, check=True)
     return read_json(done.stdout)
-
-
-def states(said):
-    return {where: line["state"] for where, line in said.ports.items()}
-
-
-def answering(expected):
-    return {where: state for where, state in expected.items() if state != "silent"}
 
 
 def test_truth_is_what_nmap_sees(lab):

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from responder import IFACE, PLAIN, answering, change, counted, states, stats, truth
 from support import PRTIP
-from test_responder import IFACE, PLAIN, answering, change, counted, states, stats, sweep_lab, truth  # noqa: F401
 from truth import read_json
 from wire import waited_for_processor
 
@@ -21,7 +21,7 @@ BEYOND = {"v4": ("198.19.254.0/24", "198.19.254.7"), "v6": ("2001:db8:2::/48", "
 
 
 @pytest.fixture
-def lab(sweep_lab):  # noqa: F811
+def lab(sweep_lab):
     change(sweep_lab, *PLAIN, "--pass", "off")
     return sweep_lab
 
