@@ -28,12 +28,12 @@
 #define RST    0x04
 #define ACK    0x10
 
-static bool may_load(void)
+// What a set-up function opened; loading programs is root's, others skip the test.
+static void *opened(void **state)
 {
-	if (geteuid() == 0)
-		return true;
-	skip();
-	return false;
+	if (!*state)
+		skip();
+	return *state;
 }
 
 static const struct probe_env env = {
@@ -51,15 +51,24 @@ static struct addr address(const char *text)
 
 // ---- the emitter
 
-static struct emitter_bpf *emitter_load(void)
+static int emitter_setup(void **state)
 {
+	if (geteuid() != 0)
+		return 0;
 	struct emitter_bpf *b = emitter_bpf__open();
 	assert_non_null(b);
 	assert_int_equal(bpf_map__set_max_entries(b->maps.hops, 4), 0);
 	assert_int_equal(emitter_bpf__load(b), 0);
 	const uint32_t slot = 3, loopback = 1;
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(b->maps.ports), &slot, &loopback, 0), 0);
-	return b;
+	*state = b;
+	return 0;
+}
+
+static int emitter_teardown(void **state)
+{
+	emitter_bpf__destroy(*state);
+	return 0;
 }
 
 // One run of the first lane's program over a frame full of old bytes; returns the action.
@@ -121,10 +130,7 @@ static void check_frame(struct emitter_bpf *b, const struct probe_ops *p, const 
 
 static void test_every_technique(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
-	struct emitter_bpf *b = emitter_load();
+	struct emitter_bpf *b = opened(state);
 	const uint32_t index = 1;
 	uint64_t k = 0;
 	srand(1);
@@ -149,17 +155,13 @@ static void test_every_technique(void **state)
 		}
 		assert_true(techniques >= 4);
 	}
-	emitter_bpf__destroy(b);
 }
 
 static void test_empty_and_broken(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
+	struct emitter_bpf *b = opened(state);
 	uint8_t got[4096];
 	uint32_t len;
-	struct emitter_bpf *b = emitter_load();
 	assert_int_equal(emit(b, LEAST, got, &len), XDP_DROP); // nothing to send
 	assert_int_equal(b->bss->lanes[0].next, 0);
 	assert_true(b->bss->lanes[0].polls > 0);
@@ -174,7 +176,6 @@ static void test_empty_and_broken(void **state)
 	}
 	assert_int_equal(emit(b, LEAST, got, &len), XDP_DROP);
 	assert_int_equal(b->bss->lanes[0].tail, 3); // published when the ring runs empty
-	emitter_bpf__destroy(b);
 }
 
 // ---- the receiver
@@ -184,8 +185,12 @@ struct rx {
 	struct answers *answers;
 };
 
-static void rx_open(struct rx *r)
+static int rx_setup(void **state)
 {
+	static struct rx rx;
+	struct rx *r = &rx;
+	if (geteuid() != 0)
+		return 0;
 	r->b = receiver_bpf__open_and_load();
 	assert_non_null(r->b);
 	struct xdp_wanted *w = &r->b->bss->wanted;
@@ -204,12 +209,18 @@ static void rx_open(struct rx *r)
 	assert_int_equal(answers_open(&r->answers, bpf_map__fd(r->b->maps.records),
 				      bpf_map__max_entries(r->b->maps.records)),
 			 0);
+	*state = r;
+	return 0;
 }
 
-static void rx_close(struct rx *r)
+static int rx_teardown(void **state)
 {
+	struct rx *r = *state;
+	if (!r)
+		return 0;
 	answers_close(r->answers);
 	receiver_bpf__destroy(r->b);
+	return 0;
 }
 
 static uint64_t rejected(const struct rx *r)
@@ -311,20 +322,15 @@ static void make_answer(const struct tcp_case *t, unsigned family, struct craft 
 
 static void test_segments(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
-	struct rx r;
-	rx_open(&r);
+	struct rx *r = opened(state);
 	for (unsigned i = 0; i < sizeof(tcp_cases) / sizeof(tcp_cases[0]); i++) {
 		for (unsigned family = 0; family < 2; family++) {
 			struct craft c;
 			make_answer(&tcp_cases[i], family, &c);
-			r.b->bss->wanted.keep = tcp_cases[i].keep;
-			check_fate(&r, tcp_cases[i].what, &c, tcp_cases[i].fate);
+			r->b->bss->wanted.keep = tcp_cases[i].keep;
+			check_fate(r, tcp_cases[i].what, &c, tcp_cases[i].fate);
 		}
 	}
-	rx_close(&r);
 }
 
 // An error of a router about our SYN (or ACK) to `them`, with so many bytes of it.
@@ -345,129 +351,115 @@ static void make_error(unsigned family, uint8_t technique, int wrong, size_t quo
 
 static void test_errors(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
-	struct rx r;
+	struct rx *r = opened(state);
 	struct craft c;
-	rx_open(&r);
 	for (unsigned family = 0; family < 2; family++) {
 		size_t header = family ? 40 : 20;
 		make_error(family, TECHNIQUE_TCP_SYN, 0, 0, &c);
-		check_fate(&r, "error about a SYN", &c, ENDED);
+		check_fate(r, "error about a SYN", &c, ENDED);
 		make_error(family, TECHNIQUE_TCP_SYN, 0, header + 8, &c);
-		check_fate(&r, "error about a SYN, short", &c, ENDED);
+		check_fate(r, "error about a SYN, short", &c, ENDED);
 		make_error(family, TECHNIQUE_TCP_SYN, 1, 0, &c);
-		check_fate(&r, "error with a wrong number", &c, COUNTED);
+		check_fate(r, "error with a wrong number", &c, COUNTED);
 		make_error(family, TECHNIQUE_TCP_ACK, 0, 0, &c);
-		check_fate(&r, "error about an ACK", &c, ENDED);
+		check_fate(r, "error about an ACK", &c, ENDED);
 		make_error(family, TECHNIQUE_TCP_SYN, 0, header + 7, &c);
-		check_fate(&r, "error that quotes too little", &c, UNTOUCHED);
+		check_fate(r, "error that quotes too little", &c, UNTOUCHED);
 	}
-	rx_close(&r);
 }
 
 // Cut anywhere, nothing is taken for an answer that does not prove itself.
 static void test_cut_short(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
-	struct rx r;
+	struct rx *r = opened(state);
 	struct frame_reply reply;
-	rx_open(&r);
 	for (unsigned family = 0; family < 2; family++) {
 		struct craft c;
 		make_answer(&tcp_cases[0], family, &c);
 		for (size_t len = 1; len < c.len; len++) {
-			assert_int_equal(rx_run(&r, c.bytes, len, c.ethertype), XDP_PASS);
-			assert_int_equal(answers_take(r.answers, &reply, 1), 0);
+			assert_int_equal(rx_run(r, c.bytes, len, c.ethertype), XDP_PASS);
+			assert_int_equal(answers_take(r->answers, &reply, 1), 0);
 		}
 		make_error(family, TECHNIQUE_TCP_SYN, 0, 0, &c);
 		size_t proof = (family ? 40 + 8 + 40 : 20 + 8 + 20) + 8;
 		for (size_t len = 1; len < c.len; len++) {
 			bool proven = len >= proof;
-			assert_int_equal(rx_run(&r, c.bytes, len, c.ethertype), proven ? XDP_DROP : XDP_PASS);
-			assert_int_equal(answers_take(r.answers, &reply, 1), proven);
+			assert_int_equal(rx_run(r, c.bytes, len, c.ethertype), proven ? XDP_DROP : XDP_PASS);
+			assert_int_equal(answers_take(r->answers, &reply, 1), proven);
 		}
 	}
-	rx_close(&r);
 }
 
 static void test_others(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
-	struct rx r;
+	struct rx *r = opened(state);
 	struct craft c;
-	rx_open(&r);
 	const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
 	struct addr a = address(them[0]), b = address(us[0]), a6 = address(them[1]), b6 = address(us[1]);
 	make_answer(&tcp_cases[0], 0, &c);
 	c.bytes[6] = 0x20; // more fragments
-	check_fate(&r, "a first fragment", &c, UNTOUCHED);
+	check_fate(r, "a first fragment", &c, UNTOUCHED);
 	c.bytes[6] = 0;
 	c.bytes[7] = 3;
-	check_fate(&r, "a later fragment", &c, UNTOUCHED);
+	check_fate(r, "a later fragment", &c, UNTOUCHED);
 	make_answer(&tcp_cases[0], 0, &c);
 	c.ethertype = 0x8100;
-	check_fate(&r, "behind a VLAN tag", &c, UNTOUCHED);
+	check_fate(r, "behind a VLAN tag", &c, UNTOUCHED);
 	craft_arp(&c, 2, mac, &a, &b);
-	check_fate(&r, "ARP that is not wanted", &c, UNTOUCHED);
-	r.b->bss->wanted.arp = r.b->bss->wanted.ndp = 1;
-	check_fate(&r, "ARP reply", &c, PASSED_ON);
+	check_fate(r, "ARP that is not wanted", &c, UNTOUCHED);
+	r->b->bss->wanted.arp = r->b->bss->wanted.ndp = 1;
+	check_fate(r, "ARP reply", &c, PASSED_ON);
 	craft_arp(&c, 1, mac, &a, &b);
-	check_fate(&r, "ARP request", &c, UNTOUCHED);
+	check_fate(r, "ARP request", &c, UNTOUCHED);
 	craft_advert(&c, &a6, &b6, 255, &a6, mac);
-	check_fate(&r, "neighbour advertisement", &c, PASSED_ON);
+	check_fate(r, "neighbour advertisement", &c, PASSED_ON);
 	const struct craft_icmp ours = {(const uint8_t[]){0, 0}, env.sport_base, 5};
 	craft_icmp(&c, &a, &b, &ours, "abcd", 4);
-	check_fate(&r, "echo reply", &c, PASSED_ON);
+	check_fate(r, "echo reply", &c, PASSED_ON);
 	const struct craft_icmp other = {(const uint8_t[]){0, 0}, 7, 5};
 	craft_icmp(&c, &a, &b, &other, "abcd", 4);
-	check_fate(&r, "somebody's echo reply", &c, UNTOUCHED);
+	check_fate(r, "somebody's echo reply", &c, UNTOUCHED);
 	const struct craft_icmp request = {(const uint8_t[]){8, 0}, env.sport_base, 5};
 	craft_icmp(&c, &a, &b, &request, "abcd", 4);
-	check_fate(&r, "echo request", &c, UNTOUCHED);
-	rx_close(&r);
+	check_fate(r, "echo request", &c, UNTOUCHED);
 }
 
 // More than the ring holds: what finds no room is counted, and the ring can be read again after that.
 static void test_overflow(void **state)
 {
-	(void)state;
-	if (!may_load())
-		return;
-	struct rx r;
+	struct rx *r = opened(state);
 	struct craft c;
 	struct frame_reply replies[256];
-	rx_open(&r);
 	make_answer(&tcp_cases[7], 0, &c);
-	unsigned room = bpf_map__max_entries(r.b->maps.records) / (XDP_RECORD_HEAD + 48 + 8), taken = 0;
-	assert_false(answers_behind(r.answers));
+	unsigned room = bpf_map__max_entries(r->b->maps.records) / (XDP_RECORD_HEAD + 48 + 8), taken = 0;
+	assert_false(answers_behind(r->answers));
 	for (unsigned i = 0; i < room + 100; i++)
-		assert_int_equal(rx_run(&r, c.bytes, c.len, c.ethertype), XDP_DROP);
-	assert_true(answers_behind(r.answers));
-	for (unsigned n; (n = answers_take(r.answers, replies, 256)) > 0;)
+		assert_int_equal(rx_run(r, c.bytes, c.len, c.ethertype), XDP_DROP);
+	assert_true(answers_behind(r->answers));
+	for (unsigned n; (n = answers_take(r->answers, replies, 256)) > 0;)
 		taken += n;
 	uint64_t lost = 0;
 	for (unsigned i = 0; i < XDP_CPUS; i++)
-		lost += r.b->bss->counts[i].lost;
+		lost += r->b->bss->counts[i].lost;
 	assert_true(lost >= 100 && lost <= 101);
 	assert_int_equal(taken + lost, room + 100);
-	assert_false(answers_behind(r.answers));
-	check_fate(&r, "after the overflow", &c, ENDED);
-	rx_close(&r);
+	assert_false(answers_behind(r->answers));
+	check_fate(r, "after the overflow", &c, ENDED);
 }
+
+#define EMITTER(test) cmocka_unit_test_setup_teardown(test, emitter_setup, emitter_teardown)
+#define RX(test)      cmocka_unit_test_setup_teardown(test, rx_setup, rx_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_technique), cmocka_unit_test(test_empty_and_broken),
-		cmocka_unit_test(test_segments),        cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_cut_short),       cmocka_unit_test(test_others),
-		cmocka_unit_test(test_overflow),
+		EMITTER(test_every_technique),
+		EMITTER(test_empty_and_broken),
+		RX(test_segments),
+		RX(test_errors),
+		RX(test_cut_short),
+		RX(test_others),
+		RX(test_overflow),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
