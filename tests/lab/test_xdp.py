@@ -201,7 +201,10 @@ def test_interrupted_report_is_whole(lab, tmp_path):
     running.send_signal(2)
     assert running.wait(10) == 130
     lines = [json.loads(line) for line in (tmp_path / "x").read_text().splitlines()]
-    assert lines[-1]["kind"] == "summary" and lines[-1]["interrupted"]
+    s = lines[-1]
+    assert s["kind"] == "summary" and s["interrupted"]
+    assert 0 < s["positions_done"] < s["positions"] == 65536 * 100
+    assert s["positions_done"] == s["answered"] + s["silent"] + s["unsent"]
     assert not attached(lab)
 
 
