@@ -96,7 +96,11 @@ static const struct option order_entries[] = {
 	 .arg = "N",
 	 .group = order_group,
 	 .help = "Take the random order from this number, so that it can be repeated",
-	 .detail = "All shards of one scan need the same seed.",
+	 .detail =
+		 "The same targets, ports and seed make the same order, the same shards and the same sample "
+		 "of --max-probes; all shards of one scan need the same seed. First tries leave in exactly "
+		 "this order with --rate and -Pn: without --rate, others overtake a host that has had enough "
+		 "for the moment, and without -Pn it is an order over the hosts found up.",
 	 .fallback = "a new one for each run"},
 	{.name = "--shard",
 	 .type = OPT_CUSTOM,
