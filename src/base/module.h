@@ -5,7 +5,7 @@
 #include "base/err.h"
 
 // Raised whenever a struct behind `ops` or this one changes; program and module must agree.
-#define MODULE_ABI 2
+#define MODULE_ABI 3
 
 struct module_info {
 	int abi;          // MODULE_ABI at the time the module was built

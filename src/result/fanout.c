@@ -240,14 +240,19 @@ static char *copy_text(char *to, const char *from, const char **field)
 static struct host_result *host_copy(const struct host_result *h)
 {
 	size_t ports = h->port_count * sizeof(h->ports[0]);
+	size_t speakers = h->speaker_count * sizeof(h->speakers[0]);
 	size_t asked = h->asked ? strlen(h->asked) + 1 : 0;
 	size_t ptr = h->ptr_name ? strlen(h->ptr_name) + 1 : 0;
-	struct host_result *c = malloc(sizeof(*c) + ports + asked + ptr);
+	struct host_result *c = malloc(sizeof(*c) + speakers + ports + asked + ptr);
 
 	if (!c)
 		return NULL;
 	*c = *h;
 	char *at = (char *)(c + 1);
+	if (speakers > 0)
+		memcpy(at, h->speakers, speakers);
+	c->speakers = (const struct addr *)(void *)at;
+	at += speakers;
 	if (ports > 0)
 		memcpy(at, h->ports, ports);
 	c->ports = (const struct port_result *)(void *)at;

@@ -11,6 +11,8 @@
 struct port_result {
 	uint16_t port;
 	uint8_t proto, state, reason, ttl;
+	uint8_t from; // who said so, when it was not the host: number in its speakers, from 1; 0: itself, or
+		      // not known
 	uint32_t rtt_us;
 };
 
@@ -37,10 +39,18 @@ struct host_result {
 	uint32_t ports_total;            // positions of this host in the scan
 	const struct port_result *ports; // listed ones, by proto then port
 	size_t port_count;
+	const struct addr *speakers; // routers that spoke for it
+	size_t speaker_count;
 	struct state_count counts[HOST_COUNTS_MAX]; // the not-listed ones
 	size_t count_count;
 	bool rst_limited, icmp_limited; // answers were rate-limited by the target
 };
+
+// Who said what is known of a listed port; NULL: the host itself, or nobody.
+static inline const struct addr *host_speaker(const struct host_result *h, const struct port_result *p)
+{
+	return p->from ? &h->speakers[p->from - 1] : NULL;
+}
 
 // Counters of the whole scan; also what the progress line sees.
 struct scan_counters {

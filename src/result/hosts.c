@@ -77,6 +77,29 @@ static struct host_extra *host_extra(struct hosts *h, struct host *host)
 	return host->extra;
 }
 
+// The number of who spoke for the host; 0 where there is no room.
+static uint8_t speaker_number(struct hosts *h, struct host *host, const struct addr *from)
+{
+	struct host_extra *x = host_extra(h, host);
+	struct addr *more;
+
+	for (unsigned i = 0; x && i < x->speaker_count; i++) {
+		if (addr_equal(&x->speakers[i], from))
+			return (uint8_t)(i + 1);
+	}
+	if (!x)
+		return 0;
+	if (x->speaker_count == UINT8_MAX || sizeof(*more) > hosts_bytes_left(h) ||
+	    !(more = realloc(x->speakers, (x->speaker_count + 1U) * sizeof(*more)))) {
+		h->dropped++;
+		return 0;
+	}
+	h->bytes += sizeof(*more);
+	x->speakers = more;
+	more[x->speaker_count++] = *from;
+	return x->speaker_count;
+}
+
 int hosts_answer(struct hosts *h, const struct record *r)
 {
 	bool is_new, from_other = r->from.hi != 0 || r->from.lo != 0;
@@ -96,9 +119,15 @@ int hosts_answer(struct hosts *h, const struct record *r)
 		host_rtt(host, r->rtt_us);
 	}
 	host_seen_at(h, host, r->wall_ns);
-	return put_port(h, host,
-			&(struct port_result){r->port, r->proto, r->state, r->reason, r->ttl, r->rtt_us},
-			r->late && !is_new);
+	struct port_result p = {.port = r->port,
+				.proto = r->proto,
+				.state = r->state,
+				.reason = r->reason,
+				.ttl = r->ttl,
+				.rtt_us = r->rtt_us};
+	if (from_other)
+		p.from = speaker_number(h, host, &r->from);
+	return put_port(h, host, &p, r->late && !is_new);
 }
 
 // Hosts that never answered must not take the room of those that do: they get half of it.
@@ -122,7 +151,8 @@ int hosts_silent(struct hosts *h, const struct addr *a, uint8_t proto, uint16_t 
 
 	if (!host)
 		return quiet_missing(h, h->cfg.keep_silent);
-	return put_port(h, host, &(struct port_result){port, proto, state, reason, 0, 0}, false);
+	struct port_result p = {.port = port, .proto = proto, .state = state, .reason = reason};
+	return put_port(h, host, &p, false);
 }
 
 int hosts_up(struct hosts *h, const struct addr *a, const struct host_sign *sign)

@@ -27,6 +27,8 @@ struct host_extra {
 	char *asked, *ptr_name;
 	bool mac_known;
 	uint8_t mac[6];
+	uint8_t speaker_count;
+	struct addr *speakers; // of port_result.from
 };
 
 struct host {
@@ -59,6 +61,7 @@ struct hosts {
 	struct port_result *ports;
 	size_t port_room;
 	char *names[2];
+	struct addr *speakers;
 };
 
 static inline struct host *hosts_at(const struct hosts *h, uint32_t id)

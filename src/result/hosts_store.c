@@ -43,11 +43,12 @@ static void host_clear(struct hosts *h, struct host *host)
 	free(host->body);
 	host->body = NULL;
 	if (host->extra) {
+		h->bytes -= sizeof(struct host_extra) + host->extra->speaker_count * sizeof(struct addr);
 		free(host->extra->asked);
 		free(host->extra->ptr_name);
+		free(host->extra->speakers);
 		free(host->extra);
 		host->extra = NULL;
-		h->bytes -= sizeof(struct host_extra);
 	}
 }
 
@@ -65,6 +66,7 @@ void hosts_free(struct hosts *h)
 	free(h->ports);
 	free(h->names[0]);
 	free(h->names[1]);
+	free(h->speakers);
 	free(h);
 }
 

@@ -67,11 +67,17 @@ static void fill_extra(struct hosts *h, struct host *host, struct host_result *o
 	free(h->names[0]);
 	free(h->names[1]);
 	h->names[0] = h->names[1] = NULL;
+	free(h->speakers);
+	h->speakers = NULL;
 	if (!host->extra)
 		return;
 	h->names[0] = host->extra->asked;
 	h->names[1] = host->extra->ptr_name;
+	h->speakers = host->extra->speakers;
 	host->extra->asked = host->extra->ptr_name = NULL;
+	host->extra->speakers = NULL;
+	out->speakers = h->speakers;
+	out->speaker_count = host->extra->speaker_count;
 	out->asked = h->names[0];
 	out->ptr_name = h->names[1];
 	out->mac_known = host->extra->mac_known;

@@ -52,19 +52,30 @@ static int normal_record(struct sink *s, const struct record *r)
 
 enum column { COLUMN_PORT, COLUMN_STATE, COLUMN_SERVICE, COLUMN_REASON, COLUMN_COUNT };
 
-#define CELL_MAX 64
+#define CELL_MAX 128
 
-static void port_cells(const struct sink *s, const struct port_result *p, char cell[COLUMN_COUNT][CELL_MAX])
+// "host-unreach from 198.18.0.1 ttl 64"
+static void reason_cell(const struct host_result *h, const struct port_result *p, char cell[CELL_MAX])
+{
+	const struct addr *from = host_speaker(h, p);
+	char ip[ADDR_TEXT_MAX] = "", ttl[16] = "";
+
+	if (from)
+		addr_format(from, ip);
+	if (p->ttl)
+		snprintf(ttl, sizeof(ttl), " ttl %u", p->ttl);
+	snprintf(cell, CELL_MAX, "%s%s%s%s", reason_name(p->reason), from ? " from " : "", ip, ttl);
+}
+
+static void port_cells(const struct sink *s, const struct host_result *h, const struct port_result *p,
+		       char cell[COLUMN_COUNT][CELL_MAX])
 {
 	const char *service = format_service(&s->cfg, p->proto, p->port);
 
 	snprintf(cell[COLUMN_PORT], CELL_MAX, "%u/%s", p->port, record_proto_name(p->proto));
 	snprintf(cell[COLUMN_STATE], CELL_MAX, "%s", state_name(p->state));
 	text_escape(cell[COLUMN_SERVICE], CELL_MAX, service, strlen(service));
-	if (p->ttl)
-		snprintf(cell[COLUMN_REASON], CELL_MAX, "%s ttl %u", reason_name(p->reason), p->ttl);
-	else
-		snprintf(cell[COLUMN_REASON], CELL_MAX, "%s", reason_name(p->reason));
+	reason_cell(h, p, cell[COLUMN_REASON]);
 }
 
 static void put_row(struct sink *s, char cell[COLUMN_COUNT][CELL_MAX], const size_t width[COLUMN_COUNT])
@@ -87,7 +98,7 @@ static void put_table(struct sink *s, const struct host_result *h)
 	for (unsigned c = 0; c < COLUMN_COUNT; c++)
 		width[c] = strlen(cell[c]);
 	for (size_t i = 0; i < h->port_count; i++) {
-		port_cells(s, &h->ports[i], cell);
+		port_cells(s, h, &h->ports[i], cell);
 		for (unsigned c = 0; c < COLUMN_COUNT; c++) {
 			if (strlen(cell[c]) > width[c])
 				width[c] = strlen(cell[c]);
@@ -95,7 +106,7 @@ static void put_table(struct sink *s, const struct host_result *h)
 	}
 	put_row(s, head, width);
 	for (size_t i = 0; i < h->port_count; i++) {
-		port_cells(s, &h->ports[i], cell);
+		port_cells(s, h, &h->ports[i], cell);
 		put_row(s, cell, width);
 	}
 }

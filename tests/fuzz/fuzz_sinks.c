@@ -107,6 +107,10 @@ static void run(const struct sink_ops *ops, struct input in)
 	take(&in, &h.reason, 1);
 	take(&in, &h.srtt_us, 4);
 	take(&in, ports, sizeof(ports));
+	for (int i = 0; i < 2; i++) // numbers are the aggregator's: those it gave
+		ports[i].from %= 2;
+	h.speakers = &h.addr;
+	h.speaker_count = 1;
 	h.count_count = bits >> 5;
 	take(&in, h.counts, h.count_count * sizeof(h.counts[0]));
 	take(&in, &h.start_wall_ns, 8);

@@ -115,18 +115,23 @@ static int play_records(const struct sink_ops *ops, struct sink *s)
 }
 
 static const struct port_result ports_a[] = {
-	{22, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 120},
-	{80, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 130},
-	{443, TCP, STATE_FILTERED, REASON_NO_RESPONSE, 0, 0},
-	{7777, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 99},
-	{60000, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 99},
-	{53, UDP, STATE_OPEN, REASON_UDP_RESPONSE, 64, 150},
-	{9, SCTP, STATE_CLOSED, REASON_RESET, 64, 150},
+	{22, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 0, 120},
+	{80, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 0, 130},
+	{443, TCP, STATE_FILTERED, REASON_NO_RESPONSE, 0, 0, 0},
+	{444, TCP, STATE_FILTERED, REASON_HOST_UNREACH, 63, 2, 0},
+	{445, TCP, STATE_FILTERED, REASON_ADMIN_PROHIBITED, 0, 1, 0},
+	{7777, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 0, 99},
+	{60000, TCP, STATE_OPEN, REASON_SYN_ACK, 64, 0, 99},
+	{53, UDP, STATE_OPEN, REASON_UDP_RESPONSE, 64, 0, 150},
+	{9, SCTP, STATE_CLOSED, REASON_RESET, 64, 0, 150},
 };
 static const struct port_result ports_b[] = {
-	{1, TCP, STATE_CLOSED, REASON_RESET, 61, 99},
-	{445, TCP, STATE_OPEN, REASON_SYN_ACK, 57, 800},
+	{1, TCP, STATE_CLOSED, REASON_RESET, 61, 0, 99},
+	{445, TCP, STATE_OPEN, REASON_SYN_ACK, 57, 0, 800},
 };
+
+static const struct addr speakers_a[] = {{.hi = 0x20010db8ffffffff, .lo = 0xffffffffffffffff},
+					 {.lo = 0x0000ffffc61200fe}};
 
 static const struct host_result hosts[] = {
 	{.addr = {.lo = 0x0000ffffc6120001},
@@ -138,9 +143,11 @@ static const struct host_result hosts[] = {
 	 .mac = {2, 0, 0, 0xab, 0xcd, 0xef},
 	 .srtt_us = 120,
 	 .rttvar_us = 30,
-	 .ports_total = 1003,
+	 .ports_total = 1005,
 	 .ports = ports_a,
-	 .port_count = 7,
+	 .port_count = 9,
+	 .speakers = speakers_a,
+	 .speaker_count = 2,
 	 .counts = {{TCP, STATE_CLOSED, REASON_RESET, 990},
 		    {TCP, STATE_CLOSED, REASON_CONN_REFUSED, 5},
 		    {UDP, STATE_OPEN_FILTERED, REASON_NO_RESPONSE, 1}},

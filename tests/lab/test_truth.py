@@ -86,6 +86,7 @@ def test_errors_have_nmaps_reasons(lab, rejecting, tmp_path, family, technique):
     check_same(states, truth)
     check_agreement(run, address, states)
     if technique == "-sS":
+        assert set(run.normal[address].speakers.values()) == {getattr(lab.host("fw"), family)}
         assert {line.get("from") for line in run.json.ports.values() if line["state"] == "filtered"} == {
             getattr(lab.host("fw"), family)}
 

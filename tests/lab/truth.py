@@ -108,6 +108,7 @@ class HostReport:
     services: dict = dataclasses.field(default_factory=dict)
     names: dict = dataclasses.field(default_factory=dict)  # type -> name
     mac: str = None
+    speakers: dict = dataclasses.field(default_factory=dict)  # port -> who said so, when it was another
 
 
 def _xml_host(element):
@@ -130,6 +131,8 @@ def _xml_host(element):
         number, state = int(port.get("portid")), port.find("state")
         assert number not in it.ports, f"port {number} of {ip} is listed twice"
         it.ports[number] = f"{state.get('state')} {state.get('reason')}"
+        if state.get("reason_ip"):
+            it.speakers[number] = state.get("reason_ip")
         if port.find("service") is not None:
             it.services[number] = port.find("service").get("name")
     return ip, it
@@ -177,7 +180,7 @@ def read_grepable(text):
 
 
 TITLE = re.compile(r"Nmap scan report for (?:(\S+) \((\S+)\)|(\S+))(?: \[host down.*\])?")
-ROW = re.compile(r"(\d+)/tcp +(\S+) +(\S+)(?: +(\S+)(?: ttl \d+)?)?")
+ROW = re.compile(r"(\d+)/tcp +(\S+) +(\S+)(?: +(\S+)(?: from (\S+))?(?: ttl \d+)?)?")
 NOT_SHOWN = re.compile(r"(\d+) (\S+) tcp ports? \(([^)]+)\)")
 
 
@@ -198,10 +201,12 @@ def read_normal(text):
             for count, state, reason in NOT_SHOWN.findall(line):
                 hosts[ip].unlisted[f"{state} {reason}"] = int(count)
         elif row := ROW.fullmatch(line):
-            port, state, service, reason = row.groups()
+            port, state, service, reason, speaker = row.groups()
             assert int(port) not in hosts[ip].ports, f"port {port} of {ip} is listed twice"
             hosts[ip].ports[int(port)] = f"{state} {reason}" if reason else state
             hosts[ip].services[int(port)] = service
+            if speaker:
+                hosts[ip].speakers[int(port)] = speaker
     return hosts
 
 
@@ -238,6 +243,8 @@ def check_agreement(run, ip, states):
     for name, report in (("XML", first), ("normal", run.normal[ip])):
         assert report.ports == {port: states[port] for port in report.ports}, f"{name}: {ip}"
         assert report.unlisted == _tally(states, report.ports), f"{name}: {ip}"
+        others = {port: line["from"] for (at, port), line in run.json.ports.items() if at == ip and "from" in line}
+        assert report.speakers == {port: others[port] for port in report.ports if port in others}, f"{name}: {ip}"
     short = {port: state.split()[0] for port, state in states.items()}
     grepable = run.grepable[ip]
     assert grepable.ports == {port: short[port] for port in grepable.ports}

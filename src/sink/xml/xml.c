@@ -233,8 +233,10 @@ static void put_extraports(struct sink *s, const struct host_result *h, uint8_t 
 	newline(s);
 }
 
-static void put_port(struct sink *s, const struct port_result *p)
+static void put_port(struct sink *s, const struct host_result *h, const struct port_result *p)
 {
+	const struct addr *from = host_speaker(h, p);
+	char ip[ADDR_TEXT_MAX];
 	const char *service = format_service(&s->cfg, p->proto, p->port);
 
 	start(s, "port");
@@ -244,6 +246,10 @@ static void put_port(struct sink *s, const struct port_result *p)
 	attr(s, "state", state_name(p->state));
 	attr(s, "reason", reason_name(p->reason));
 	attr_int(s, "reason_ttl", p->ttl);
+	if (from) {
+		addr_format(from, ip);
+		attr(s, "reason_ip", ip);
+	}
 	end(s);
 	if (p->state == STATE_OPEN || strcmp(service, "unknown") != 0) {
 		start(s, "service");
@@ -262,7 +268,7 @@ static void put_ports(struct sink *s, const struct host_result *h)
 	for (int state = 0; state < STATE_COUNT; state++)
 		put_extraports(s, h, (uint8_t)state);
 	for (size_t i = 0; i < h->port_count; i++)
-		put_port(s, &h->ports[i]);
+		put_port(s, h, &h->ports[i]);
 	end(s);
 	newline(s);
 }

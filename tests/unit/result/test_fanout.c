@@ -19,6 +19,7 @@ struct tally {
 	unsigned slow_us;
 	char last_name[64];
 	uint16_t last_port;
+	struct addr last_speaker;
 	_Atomic uint64_t flushed_records;
 };
 
@@ -38,6 +39,8 @@ static int on_host(void *ctx, const struct host_result *h)
 	t->hosts++;
 	strncpy(t->last_name, h->asked ? h->asked : "", sizeof(t->last_name) - 1);
 	t->last_port = h->port_count ? h->ports[h->port_count - 1].port : 0;
+	if (h->port_count)
+		t->last_speaker = *host_speaker(h, &h->ports[h->port_count - 1]);
 	return 0;
 }
 
@@ -88,12 +91,18 @@ static void test_everything_arrives(void **state)
 			want += r.port;
 			assert_int_equal(fanout_record(f, &r), 0);
 		}
-		struct port_result ports[2] = {{.port = 1}, {.port = 4242}};
+		struct port_result ports[2] = {{.port = 1}, {.port = 4242, .from = 2}};
+		struct addr speakers[2] = {addr_v4(1), addr_v4(2)};
 		char name[] = "name.example";
-		struct host_result h = {.asked = name, .ports = ports, .port_count = 2};
+		struct host_result h = {.asked = name,
+					.ports = ports,
+					.port_count = 2,
+					.speakers = speakers,
+					.speaker_count = 2};
 		assert_int_equal(fanout_host(f, &h), 0);
 		memset(name, 'x', sizeof(name) - 1); // the caller's memory is the caller's again
 		memset(ports, 0, sizeof(ports));
+		memset(speakers, 0, sizeof(speakers));
 		assert_int_equal(fanout_close(f, &sum, NULL), 0);
 		for (int i = 0; i < 2; i++) {
 			assert_int_equal(t[i].records, 20000);
@@ -102,6 +111,7 @@ static void test_everything_arrives(void **state)
 			assert_int_equal(t[i].closes, 1);
 			assert_string_equal(t[i].last_name, "name.example");
 			assert_int_equal(t[i].last_port, 4242);
+			assert_int_equal(addr_v4_value(&t[i].last_speaker), 2);
 		}
 	}
 }

@@ -441,6 +441,47 @@ static void test_late_after_report(void **state)
 	hosts_free(h);
 }
 
+// Ports of one host for which so many routers speak: each is named, up to 255 of them.
+static void test_who_said_so(void **state)
+{
+	(void)state;
+	static const unsigned routers[] = {0, 1, 2, 255, 300};
+	for (size_t i = 0; i < sizeof(routers) / sizeof(routers[0]); i++) {
+		struct hosts_config cfg = config(0);
+		struct hosts_stats before, filled, after;
+		struct host_result r;
+		cfg.debug = 9;
+		struct hosts *h = hosts_new(&cfg);
+		put(h, 2, 80, STATE_CLOSED, REASON_RESET, false);
+		hosts_stats(h, &before);
+		put(h, 1, 2000, STATE_CLOSED, REASON_RESET, false);
+		for (uint32_t port = 0; routers[i] && port < 600; port++) {
+			struct record rec = answer(1, (uint16_t)port, STATE_FILTERED, REASON_HOST_UNREACH);
+			rec.from = addr_v4(1000 + port % routers[i]);
+			assert_int_equal(hosts_answer(h, &rec), 0);
+		}
+		put(h, 1, 0, STATE_OPEN, REASON_SYN_ACK, false); // its own word after the router's
+		hosts_stats(h, &filled);
+		assert_int_equal(filled.dropped, routers[i] > 255 ? 2 * (routers[i] - 255) : 0);
+		finish(h, 1, &r);
+		assert_int_equal(r.port_count, routers[i] ? 601 : 2);
+		assert_int_equal(r.speaker_count, routers[i] < 255 ? routers[i] : 255);
+		for (size_t k = 0; k < r.port_count; k++) {
+			uint16_t port = r.ports[k].port;
+			const struct addr *who = host_speaker(&r, &r.ports[k]);
+			bool named = port > 0 && port < 600 && port % routers[i] < 255;
+			assert_int_equal(who != NULL, named);
+			if (named)
+				assert_int_equal(addr_v4_value(who), 1000 + port % routers[i]);
+		}
+		hosts_stats(h, &after);
+		assert_int_equal(after.bytes, before.bytes);
+		finish(h, 2, &r);
+		assert_int_equal(r.speaker_count, 0);
+		hosts_free(h);
+	}
+}
+
 static void count_up_hosts(void *ctx, const struct addr *a, bool up)
 {
 	(void)a;
@@ -479,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_more_kinds_than_counts),
 		cmocka_unit_test(test_late_after_report),
 		cmocka_unit_test(test_visit),
+		cmocka_unit_test(test_who_said_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
