@@ -68,7 +68,9 @@ static const struct option entries[] = {
 	 .group = group,
 	 .help = "Allow multicast, broadcast and reserved addresses as targets",
 	 .detail = "Without it targets in 0.0.0.0/8, 240.0.0.0/4 and the multicast and broadcast ranges are "
-		   "refused."},
+		   "refused. Other special-purpose addresses (private, loopback, link-local, documentation, "
+		   "benchmarking and more) are scanned where they are named; from a target larger than a /8 "
+		   "they are all left out, unless another target names them."},
 	{.name = "--yes",
 	 .type = OPT_FLAG,
 	 .offset = AT(yes),

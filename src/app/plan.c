@@ -8,6 +8,7 @@
 
 #include "app/plan_ports.h"
 #include "target/parse.h"
+#include "target/reserved.h"
 
 // A name among the targets or exclusions; looked up when everything was read and found good.
 struct wanted_name {
@@ -71,14 +72,26 @@ static int want_name(struct reader *r, const struct target_name *name)
 	return 0;
 }
 
+// The last target's ranges, from number `from` on, are in the set.
+static int thin(struct reader *r, size_t from, struct err_text *e)
+{
+	if (r->exclude || r->settings->target.allow_reserved)
+		return 0;
+	int err = reserved_thin(r->sets[0], from, &r->plan->thinned);
+	return err ? err_set(e, err, "the targets make too many ranges") : 0;
+}
+
 static int add_text(void *ctx, const char *text, struct err_text *e)
 {
 	struct reader *r = ctx;
 	enum target_kind kind;
 	struct target_name name;
+	size_t before = addrset_range_count(r->sets[r->exclude]);
 	int err = target_parse(text, r->sets[r->exclude], &kind, &name, e);
-	if (err || kind == TARGET_RANGES)
+	if (err)
 		return err;
+	if (kind == TARGET_RANGES)
+		return thin(r, before, e);
 	err = want_name(r, &name);
 	return err ? err_set(e, err, "out of memory for names") : 0;
 }
@@ -88,8 +101,12 @@ static int add_addresses(struct reader *r, const struct wanted_name *w, const st
 {
 	bool all = r->settings->target.resolve_all || w->exclude;
 	unsigned use = all ? l->count : 1;
+	r->exclude = w->exclude;
 	for (unsigned i = 0; i < use; i++) {
+		size_t before = addrset_range_count(r->sets[w->exclude]);
 		int err = add_prefix(r->sets[w->exclude], &l->addrs[i], w->name.prefix, e);
+		if (!err)
+			err = thin(r, before, e);
 		if (!err && !w->exclude && w->name.prefix < 0)
 			err = remember_name(r->plan, &l->addrs[i], w->name.name);
 		if (err)

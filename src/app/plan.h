@@ -29,6 +29,7 @@ struct plan {
 	struct portset *ports;
 	uint64_t seed;
 	uint64_t unresolved; // names that did not resolve
+	bool thinned;        // of targets larger than a /8, what is reserved was left out
 };
 
 // Looks names up, all at once (net/names.h, names_resolve).

@@ -4,43 +4,10 @@
 #include <unistd.h>
 
 #include "app/plan.h"
+#include "target/reserved.h"
 
 #define MANY_PUBLIC (1u << 24)
 #define SAMPLE_STEP 65536u
-
-static struct addrset *reserved_set(void)
-{
-	static const struct {
-		uint32_t first, last;
-	} v4[] = {{0x00000000, 0x00ffffff}, {0xe0000000, 0xffffffff}};
-	struct addrset *set = addrset_new();
-	for (size_t i = 0; i < sizeof(v4) / sizeof(v4[0]); i++) {
-		struct addr lo = addr_v4(v4[i].first), hi = addr_v4(v4[i].last);
-		(void)!addrset_add(set, &lo, &hi);
-	}
-	struct addr lo = {.hi = 0xff00000000000000ULL}, hi = {.hi = ~0ULL, .lo = ~0ULL};
-	(void)!addrset_add(set, &lo, &hi);
-	struct addr unspecified = {0};
-	(void)!addrset_add(set, &unspecified, &unspecified);
-	addrset_seal(set);
-	return set;
-}
-
-// An address of the targets that is reserved, for the message.
-static bool find_reserved(const struct plan *p, const struct addrset *reserved, struct addr *which)
-{
-	for (size_t i = 0; i < addrset_range_count(reserved); i++) {
-		const struct addr_range *r = &addrset_ranges(reserved)[i];
-		for (size_t j = 0; j < addrset_range_count(p->targets); j++) {
-			const struct addr_range *t = &addrset_ranges(p->targets)[j];
-			if (addr_compare(&t->last, &r->first) < 0 || addr_compare(&t->first, &r->last) > 0)
-				continue;
-			*which = addr_compare(&t->first, &r->first) > 0 ? t->first : r->first;
-			return true;
-		}
-	}
-	return false;
-}
 
 static u128 range_size(const struct addr_range *r)
 {
@@ -74,31 +41,18 @@ static bool person_agrees(u128 count)
 	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
-static int check_reserved(struct plan *p, const struct settings *s, const struct log *log, struct err_text *e)
+static int check_reserved(const struct plan *p, const struct settings *s, struct err_text *e)
 {
+	struct addr which;
+	char text[ADDR_TEXT_MAX];
 	if (s->target.allow_reserved)
 		return 0;
-	struct addrset *reserved = reserved_set();
-	struct addr which;
-	int err = 0;
-	if (find_reserved(p, reserved, &which)) {
-		bool huge = false; // a prefix shorter than /8 loses its reserved parts by itself
-		for (size_t i = 0; i < addrset_range_count(p->targets); i++)
-			huge |= range_size(&addrset_ranges(p->targets)[i]) > MANY_PUBLIC;
-		char text[ADDR_TEXT_MAX];
-		addr_format(&which, text);
-		if (huge) {
-			log_verbose(log, "reserved addresses (such as %s) are left out", text);
-			err = addrset_subtract(p->targets, reserved);
-		} else {
-			const char *name = addr_reserved_name(&which);
-			err = err_set(e, ERR_USAGE,
-				      "%s is a reserved address (%s); --allow-reserved scans it all the same",
-				      text, name ? name : "reserved");
-		}
-	}
-	addrset_free(reserved);
-	return err;
+	if (!reserved_find(p->targets, &which))
+		return 0;
+	addr_format(&which, text);
+	const char *name = addr_reserved_name(&which);
+	return err_set(e, ERR_USAGE, "%s is a reserved address (%s); --allow-reserved scans it all the same",
+		       text, name ? name : "reserved");
 }
 
 // Positions are numbered in 63 bits.
@@ -114,9 +68,9 @@ static int check_size(const struct plan *p, const struct settings *s, struct err
 		       "a sample with -Pn --max-probes N");
 }
 
-int plan_check_safety(struct plan *p, const struct settings *s, const struct log *log, struct err_text *e)
+static int check_all(const struct plan *p, const struct settings *s, struct err_text *e)
 {
-	int err = check_reserved(p, s, log, e);
+	int err = check_reserved(p, s, e);
 	if (err || s->scan.dry_run)
 		return err;
 	err = check_size(p, s, e);
@@ -128,6 +82,15 @@ int plan_check_safety(struct plan *p, const struct settings *s, const struct log
 			       "%llu public addresses are a great many; --yes says that this is meant",
 			       (unsigned long long)(many > UINT64_MAX ? UINT64_MAX : (uint64_t)many));
 	return 0;
+}
+
+int plan_check_safety(struct plan *p, const struct settings *s, const struct log *log, struct err_text *e)
+{
+	int err = check_all(p, s, e);
+	if (!err && p->thinned)
+		log_info(log, "the reserved addresses of targets larger than a /8 are left out; "
+			      "--allow-reserved scans them too");
+	return err;
 }
 
 static double start_rate(unsigned template_level)

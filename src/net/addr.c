@@ -31,6 +31,7 @@ static const struct addr_special specials[] = {
 	{V4_RANGE(0xac100000U, 12), "private (172.16.0.0/12)", false},
 	{V4_RANGE(0xc0000000U, 24), "IETF protocols (192.0.0.0/24)", false},
 	{V4_RANGE(0xc0000200U, 24), "documentation (192.0.2.0/24)", false},
+	{V4_RANGE(0xc0586300U, 24), "6to4 relays (192.88.99.0/24)", false},
 	{V4_RANGE(0xc0a80000U, 16), "private (192.168.0.0/16)", false},
 	{V4_RANGE(0xc6120000U, 15), "benchmarking (198.18.0.0/15)", false},
 	{V4_RANGE(0xc6336400U, 24), "documentation (198.51.100.0/24)", false},

@@ -57,6 +57,12 @@ int addrset_add(struct addrset *s, const struct addr *first, const struct addr *
 	return append(s, first, last);
 }
 
+void addrset_cut(struct addrset *s, size_t ranges)
+{
+	if (ranges < s->count)
+		s->count = ranges;
+}
+
 static int compare_scoped(const struct addr *a, const struct addr *b)
 {
 	if (a->scope != b->scope)

@@ -24,6 +24,8 @@ void addrset_free(struct addrset *s);
 // family or scope, or in the wrong order, give ERR_RANGE; too many ranges ERR_LIMIT; -ENOMEM. An IPv6 range
 // around the v4-mapped block (::/0) leaves that block out: those values are the IPv4 addresses.
 int addrset_add(struct addrset *s, const struct addr *first, const struct addr *last) MUST_CHECK;
+// Forgets all but the first `ranges` of an unsealed set.
+void addrset_cut(struct addrset *s, size_t ranges);
 // Sorts, merges (also what is adjacent), and builds the prefix sums; aborts when memory is short. Must be
 // called after the last change and before the calls below.
 void addrset_seal(struct addrset *s);

@@ -75,6 +75,8 @@ ROWS = [
     (["239.255.255.250-255"], ["239.255.255.250", "--allow-reserved"]),
     (["::"], ["::", "--allow-reserved"]),
     (["ff02::1"], ["ff02::1", "--allow-reserved"]),
+    (["224.0.0.0/3"], ["224.0.0.0", "--allow-reserved"]),
+    (["-iL", "{reserved}"], ["240.0.0.1", "--allow-reserved"]),
     (["100.0.0.0/7"], ["public", "--yes"]),
     (["2001:db8::/64"], ["2^63"]),
     (["2001:db8::/32", "-sn"], ["2^63"]),
@@ -204,6 +206,7 @@ def files(tmp_path_factory):
     base = tmp_path_factory.mktemp("bad")
     content = {
         "good": b"198.18.11.2\n",
+        "reserved": b"0.0.0.0/0\n240.0.0.1\n",
         "nul": b"198.18.11.2\n\0\n",
         "binary": bytes(range(1, 256)) * 20,
         "long": b"a" * 100000,
@@ -389,6 +392,12 @@ def test_a_target_without_route_among_others_is_incomplete(lab):
 
 def test_large_sets_are_counted_not_sent(lab, witness):
     witness.sent()
-    done = lab.prtip("--dry-run", "-p80", "100.0.0.0/6")
+    done = lab.prtip("--dry-run", "-p80", "4.0.0.0/6")
     assert done.returncode == 0 and "Nothing is sent" in done.stdout and done.stderr == ""
+    for more, stays in (([], 3702258432), (["10.0.0.0/8"], 3702258432 + 2**24), (["--allow-reserved"], 2**32),
+                        (["--exclude", "0.0.0.0/1"], 3702258432 - (2**31 - 3 * 2**24 - 2**22))):
+        done = lab.prtip("--dry-run", "-p80", "0.0.0.0/0", *more)
+        assert done.returncode == 0 and f"would probe {stays} addresses" in done.stdout
+        assert done.stderr.count("\n") == ("--allow-reserved" not in more)
+        assert more == ["--allow-reserved"] or "--allow-reserved scans them too" in done.stderr
     assert witness.sent() == []
