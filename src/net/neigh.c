@@ -14,14 +14,16 @@
 #include "base/endian.h"
 #include "net/netlink.h"
 
-#define STATES_KNOWN (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
-#define PORT_DISCARD 9
-#define REQUESTS     64 // in one send
+#define STATES_UNSURE (NUD_STALE | NUD_DELAY | NUD_PROBE)
+#define STATES_KNOWN  (STATES_UNSURE | NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP)
+#define PORT_DISCARD  9
+#define REQUESTS      64 // in one send
 
 struct resolution {
 	struct neigh_query *q;
 	unsigned n;
 	unsigned open;    // neither resolved nor given up
+	uint16_t states;  // NUD_* that count as resolved
 	bool trust_fails; // NUD_FAILED is fresh, not left from an earlier attempt
 	bool dump_ended;
 	bool refused; // asking needs a right that we do not have
@@ -36,7 +38,7 @@ static bool query_matches(const struct neigh_query *q, uint32_t ifindex, const s
 static void neighbour_apply(struct resolution *r, const struct ndmsg *m, const struct addr *a,
 			    const uint8_t *mac)
 {
-	bool known = (m->ndm_state & STATES_KNOWN) && mac;
+	bool known = (m->ndm_state & r->states) && mac;
 	bool failed = m->ndm_state == NUD_FAILED && r->trust_fails;
 	if (!known && !failed)
 		return;
@@ -202,16 +204,25 @@ static int answers_await(struct mnl_socket *nl, struct resolution *r, int64_t de
 	return 0;
 }
 
+static struct resolution *resolution_new(struct neigh_query *q, unsigned n, uint16_t states)
+{
+	struct resolution *r = calloc(1, sizeof(*r) + n * sizeof(r->done[0]));
+	if (!r)
+		return NULL;
+	r->q = q;
+	r->n = r->open = n;
+	r->states = states;
+	for (unsigned i = 0; i < n; i++)
+		q[i].resolved = false;
+	return r;
+}
+
 int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct err_text *e)
 {
 	int64_t deadline = clock_mono_ns() + timeout_ns;
-	struct resolution *r = calloc(1, sizeof(*r) + n * sizeof(r->done[0]));
+	struct resolution *r = resolution_new(q, n, STATES_KNOWN);
 	if (!r)
 		return err_set(e, -ENOMEM, "out of memory");
-	r->q = q;
-	r->n = r->open = n;
-	for (unsigned i = 0; i < n; i++)
-		q[i].resolved = false;
 	struct mnl_socket *nl = netlink_open(RTMGRP_NEIGH, e);
 	int rc = nl ? 0 : -errno;
 	if (rc)
@@ -224,6 +235,26 @@ int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct 
 		rc = answers_await(nl, r, deadline);
 	if (rc)
 		err_set(e, rc, "cannot ask the kernel for link addresses: %s", err_name(rc));
+	mnl_socket_close(nl);
+out:
+	free(r);
+	return rc;
+}
+
+int neigh_unsure(struct neigh_query *q, unsigned n, bool *any, struct err_text *e)
+{
+	*any = false;
+	struct resolution *r = resolution_new(q, n, STATES_UNSURE);
+	if (!r)
+		return err_set(e, -ENOMEM, "out of memory");
+	struct mnl_socket *nl = netlink_open(0, e);
+	int rc = nl ? 0 : -errno;
+	if (rc)
+		goto out;
+	rc = known_read(nl, r);
+	if (rc)
+		err_set(e, rc, "cannot ask the kernel for link addresses: %s", err_name(rc));
+	*any = r->open < n;
 	mnl_socket_close(nl);
 out:
 	free(r);

@@ -18,4 +18,9 @@ struct neigh_query {
 
 // Resolves all of them at once, waiting at most timeout_ns. Those still unknown have resolved = false.
 // Returns an error only when netlink itself fails.
+// An entry that the kernel has not confirmed for a while counts as resolved: enough for a gateway's link
+// address, no proof that a host is up.
 int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct err_text *e) MUST_CHECK;
+
+// Are there such entries among them? resolved and mac say which. Nothing is sent.
+int neigh_unsure(struct neigh_query *q, unsigned n, bool *any, struct err_text *e) MUST_CHECK;

@@ -47,7 +47,7 @@ static void choose(const struct scan *s, bool *rawip, bool *afpacket)
 {
 	const struct survey *v = &s->survey;
 	bool big = positions(s) >= AFPACKET_FRAMES && s->cfg.kind != SCAN_CONNECT;
-	bool link = v->on_link > SMALL_LINK || (v->on_link > 1 && paced(s));
+	bool link = v->on_link > SMALL_LINK || (v->on_link > 1 && paced(s)) || v->unsure;
 	*afpacket = v->ethernet && s->cfg.engine != ENGINE_RAWIP && (forced_frames(s) || big || link);
 	// Beside packet sockets only for what they cannot reach, and for on-link hosts of a blind scan, which
 	// nobody resolves.
@@ -96,9 +96,22 @@ static int plan_xdp(const struct scan *s, struct frame_io_config *fc, struct err
 	return 0;
 }
 
+// Whether the few on-link hosts of a small scan are up is the kernel's to say as long as it asks them. It
+// does not ask those that it has in its table from earlier, and so they are asked by a sweep of ours.
+static int look_for_unsure(struct scan *s, struct err_text *e)
+{
+	if (!s->survey.on_link || s->survey.on_link > SMALL_LINK || !wants_discovery(s) ||
+	    s->cfg.engine != ENGINE_AUTO)
+		return 0;
+	return survey_unsure(s, &s->survey.unsure, e);
+}
+
 static int open_frames(struct scan *s, struct err_text *e)
 {
 	bool rawip, afpacket;
+	int r = look_for_unsure(s, e);
+	if (r)
+		return r;
 	choose(s, &rawip, &afpacket);
 	if (forced_frames(s) && (s->survey.other || !s->survey.ethernet))
 		return err_set(e, ERR_UNSUPPORTED,
@@ -118,7 +131,7 @@ static int open_frames(struct scan *s, struct err_text *e)
 			afpacket ? (s->survey.on_link > BLOCK ? BLOCK : (uint32_t)s->survey.on_link) : 0,
 		.frames = positions(s),
 	};
-	int r = plan_xdp(s, &fc, e);
+	r = plan_xdp(s, &fc, e);
 	if (!r)
 		r = frame_io_open(&s->frames, &fc, e);
 	if (r)

@@ -20,6 +20,7 @@ struct survey {
 	uint32_t links[SURVEY_LINKS]; // the Ethernet ones
 	unsigned link_count;
 	uint64_t on_link; // on-link Ethernet hosts, at least
+	bool unsure;      // among few of those: the kernel knows one, but not of late
 	uint64_t addresses;
 	uint64_t unroutable; // among them, as far as they were looked at one by one
 	struct err_text why; // of the first of those

@@ -81,6 +81,14 @@ static void collect(struct scan *s, struct neigh_query *q, unsigned *n)
 	}
 }
 
+int survey_unsure(struct scan *s, bool *any, struct err_text *e)
+{
+	struct neigh_query q[SMALL_LINK];
+	unsigned n = 0;
+	collect(s, q, &n);
+	return neigh_unsure(q, n, any, e);
+}
+
 int survey_neighbours(struct scan *s, int64_t timeout_ns, struct err_text *e)
 {
 	s->neighbours = calloc(SMALL_LINK, sizeof(*s->neighbours));

@@ -99,6 +99,23 @@ def test_a_neighbour_is_discovered_by_arp_or_ndp(lab, family, engine):
     assert not [p for p in mine if p.icmp in ((8, 0), (128, 0), (13, 0)) or "A" in p.flags]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_neighbour_from_earlier_is_asked_again(lab, family):
+    """An entry that the kernel has not confirmed of late is no proof that a host is up (with -Pn none is asked for)."""
+    gone = {"v4": "198.18.0.14", "v6": "2001:db8::14"}[family]
+    for address in (NEAR[family], gone):
+        lab.run("ip", "neigh", "replace", address, "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0", check=True)
+    done = lab.prtip("-n", "-Pn", "-p22", "--max-retries", "0", gone, check=True)
+    assert "(1 host up)" in done.stdout
+    lab.run("ip", "neigh", "replace", gone, "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0", check=True)
+    seen, done = scan(lab, f"-n -sn {NEAR[family]} {gone}", host="near")
+    lab.run("ip", "neigh", "flush", "dev", "eth0", check=True)
+    assert "(1 host up)" in done.stdout and f"report for {NEAR[family]}\n" in done.stdout
+    mine = [p for p in seen.packets if p.eth_src == "02:00:00:00:00:02"]
+    asked = [p for p in mine if (p.proto == "arp" if family == "v4" else p.icmp == (135, 0))]
+    assert ("ff:ff:ff:ff:ff:ff" if family == "v4" else "33:33:ff:00:00:10") in {p.eth_dst for p in asked}
+
+
 def test_a_pace_holds_for_neighbours_too(lab):
     """With -T2 several neighbours are asked one by one, not by the kernel all at once."""
     seen, _ = scan(lab, "-n -sn -T2 --max-retries 0 198.18.0.10-13", "arp and ether src 02:00:00:00:00:02", host="near")

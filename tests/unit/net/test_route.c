@@ -261,10 +261,29 @@ static void test_neighbours(void **state)
 		assert_false(q[2].resolved);
 		assert_memory_equal(q[0].mac, q[1].mac, 6);
 	}
+	uint8_t far[6];
+	memcpy(far, q[0].mac, 6);
+	// What the kernel has just heard of is sure; what it has from long ago is not, and it would not ask
+	// again.
+	bool any = true;
+	assert_int_equal(neigh_unsure(q, 3, &any, &e), 0);
+	assert_false(any || q[0].resolved || q[1].resolved || q[2].resolved);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const texts[] = {"198.18.0.2", "2001:db8::2", "198.18.0.99"};
+		uint8_t mac[6] = {2, 0, 0, 0, 0, (uint8_t)i};
+		lab_run("ip neigh replace %s lladdr 02:00:00:00:00:0%u nud stale dev near", texts[i], i);
+		assert_int_equal(neigh_unsure(q, 3, &any, &e), 0);
+		assert_true(any && q[i].resolved);
+		assert_memory_equal(q[i].mac, mac, 6);
+		lab_run("ip neigh replace %s lladdr 02:00:00:00:00:0%u nud permanent dev near", texts[i], i);
+		assert_int_equal(neigh_unsure(q, 3, &any, &e), 0);
+		assert_false(any || q[i].resolved);
+		lab_run("ip neigh del %s dev near", texts[i]);
+	}
 	lab_enter(lab.peer);
 	struct net_table *t;
 	assert_int_equal(net_table_read(&t, true, true, NULL, NULL, &e), 0);
-	assert_memory_equal(q[0].mac, net_table_link_named(t, "far")->mac, 6);
+	assert_memory_equal(far, net_table_link_named(t, "far")->mac, 6);
 	net_table_free(t);
 	lab_close(&lab);
 }
