@@ -16,6 +16,7 @@ struct discovery {
 	uint8_t *up;   // a bit per address index of the set
 	uint64_t left; // addresses that are not up yet
 	struct live *live;
+	bool connections; // not frames: who sent an ICMP error is not known
 	bool mac_known;
 	uint8_t mac[6];
 	struct addr mac_of;
@@ -78,8 +79,11 @@ static void on_mac(void *ctx, const struct addr *a, const uint8_t mac[6])
 	memcpy(d->mac, mac, 6);
 }
 
-static bool means_up(const struct record *r)
+// A router's word that a host is unreachable is none of the host's.
+static bool means_up(const struct discovery *d, const struct record *r)
 {
+	if (d->connections)
+		return r->state == STATE_OPEN || r->state == STATE_CLOSED;
 	bool itself = r->from.hi == 0 && r->from.lo == 0;
 	return r->state == STATE_UP || (itself && r->state != STATE_DOWN);
 }
@@ -89,7 +93,7 @@ static void on_record(void *ctx, const struct record *r, uint64_t index)
 	struct discovery *d = ctx;
 	bool mine = d->mac_known && addr_equal(&d->mac_of, &r->addr);
 	d->mac_known = false;
-	if (!means_up(r) || (d->up[index / 8] >> (index % 8) & 1))
+	if (!means_up(d, r) || (d->up[index / 8] >> (index % 8) & 1))
 		return;
 	d->up[index / 8] |= (uint8_t)(1u << (index % 8));
 	d->left--;
@@ -158,7 +162,12 @@ static int sweep_set(struct scan *s, const struct addrset *set, bool on_link, bo
 		return 0;
 	bool v4 = addr_is_v4(&addrset_ranges(set)[0].first);
 	struct space_slot slots[8];
-	struct discovery d = {.scan = s, .set = set, .live = live, .left = n, .up = calloc(n / 8 + 1, 1)};
+	struct discovery d = {.scan = s,
+			      .set = set,
+			      .live = live,
+			      .left = n,
+			      .connections = !raw,
+			      .up = calloc(n / 8 + 1, 1)};
 	if (!d.up)
 		return err_set(e, -ENOMEM, "out of memory in host discovery");
 	struct sweep_job job = {

@@ -380,6 +380,14 @@ def test_nobody_scans_by_connections(lab, public_prtip, more):
             check_same(all_states(found, address, range(1, 9001)), truth)
 
 
+def test_unreachable_is_not_up(lab, public_prtip):
+    """The kernel, or a router, tells of an address that nobody has."""
+    absent = ["198.18.0.99", "198.18.21.99", "2001:db8::99"]
+    for _ in range(2):  # the second time it is known at once
+        done = as_nobody(lab, public_prtip, "-n", "-p22", "-oJ", "-", lab.host("quiet").v4, *absent)
+        assert set(read_json(done.stdout).hosts) == {lab.host("quiet").v4}
+
+
 @pytest.mark.parametrize("arguments", [["-sS"], ["-sS", "-Pn"], ["--privileged"]], ids=" ".join)
 def test_nobody_is_told_what_to_do(lab, public_prtip, arguments):
     done = as_nobody(lab, public_prtip, "-n", *arguments, "-p22", lab.host("quiet").v4, status=1)
