@@ -136,6 +136,8 @@ void plan_scan_config(const struct plan *p, const struct settings *s, bool conne
 		.tcp_ports = p->tcp_ports,
 		.tcp_port_count = s->scan.discover_only ? 0 : p->tcp_port_count,
 		.skip_discovery = s->scan.no_discovery,
+		.no_raw = s->scan.unprivileged,
+		.raw_only = s->scan.privileged || s->scan.engine != ENGINE_AUTO,
 		.sequential = s->order.sequential,
 		.seed = p->seed,
 		.shard = s->order.shard_index ? s->order.shard_index - 1 : 0,

@@ -157,9 +157,9 @@ static void prime_gateways(struct scan *s)
 
 static int open_transports(struct scan *s, struct err_text *e)
 {
-	bool raw_needed = s->cfg.kind != SCAN_CONNECT;
+	bool raw_needed = s->cfg.kind == SCAN_SYN || (s->cfg.kind == SCAN_PING && s->cfg.raw_only);
 	int r = 0;
-	if (raw_needed || wants_discovery(s)) {
+	if (!s->cfg.no_raw && (raw_needed || wants_discovery(s))) {
 		r = open_frames(s, e);
 		if (r && !raw_needed && (r == ERR_PRIVILEGE || r == -EPERM)) {
 			log_debug(s->log,

@@ -26,6 +26,8 @@ struct scan_config {
 	const uint16_t *tcp_ports;     // borrowed
 	uint32_t tcp_port_count;
 	bool skip_discovery; // -Pn
+	bool no_raw;         // --unprivileged: hosts are discovered by connections
+	bool raw_only;       // --privileged, or an engine was named: no connections instead
 	bool sequential;     // -r
 	uint64_t seed;
 	uint32_t shard, shards; // 0-based

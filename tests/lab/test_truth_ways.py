@@ -380,6 +380,20 @@ def test_nobody_scans_by_connections(lab, public_prtip, more):
             check_same(all_states(found, address, range(1, 9001)), truth)
 
 
+def check_found_by_connections(found, targets):
+    assert set(found.hosts) == set(targets)
+    assert {host["reason"] for host in found.hosts.values()} == {"conn-refused", "syn-ack"}
+
+
+@pytest.mark.parametrize("more", [[], ["--unprivileged"]], ids=" ".join)
+def test_hosts_are_found_by_connections(lab, public_prtip, more):
+    targets = [a for name in ("quiet", "near", "tunnel") for a in (lab.host(name).v4, lab.host(name).v6)]
+    arguments = ["-n", "-sn", *more, "-oJ", "-", *targets]
+    check_found_by_connections(read_json(as_nobody(lab, public_prtip, *arguments).stdout), targets)
+    if more:  # root, but told not to
+        check_found_by_connections(read_json(lab.prtip(*arguments, check=True).stdout), targets)
+
+
 def test_unreachable_is_not_up(lab, public_prtip):
     """The kernel, or a router, tells of an address that nobody has."""
     absent = ["198.18.0.99", "198.18.21.99", "2001:db8::99"]
