@@ -26,7 +26,14 @@ static void print_time(double seconds)
 		printf("%.1f days", seconds / 86400);
 }
 
-static double expected_seconds(const struct scan_config *c, double probes)
+// Frames to one host leave --scan-delay apart; `probes` are those of a host.
+static double not_below_delay(const struct scan_config *c, double seconds, double probes)
+{
+	double least = (probes - 1) * (double)c->policy.scan_delay_ns / 1e9;
+	return seconds < least ? least : seconds;
+}
+
+static double expected_seconds(const struct scan_config *c, double probes, double addresses)
 {
 	double pps = GUESSED_PPS;
 	if (c->policy.rate_pps > 0)
@@ -34,7 +41,7 @@ static double expected_seconds(const struct scan_config *c, double probes)
 	else if (c->policy.max_pps > 0 && c->policy.max_pps < pps)
 		pps = c->policy.max_pps;
 	double answers = (double)c->policy.rtt.min_ns / 1e9;
-	return probes / pps + answers;
+	return not_below_delay(c, probes / pps, probes / addresses) + answers;
 }
 
 static double silent_seconds(const struct scan_config *c, double probes, double addresses)
@@ -46,7 +53,8 @@ static double silent_seconds(const struct scan_config *c, double probes, double 
 					      : GUESSED_PPS;
 	if (pps > most || c->policy.rate_pps > 0)
 		pps = most;
-	return probes * tries / pps + 2 * (double)c->policy.rtt.initial_ns / 1e9;
+	double sending = not_below_delay(c, probes * tries / pps, probes * tries / addresses);
+	return sending + 2 * (double)c->policy.rtt.initial_ns / 1e9;
 }
 
 int dry_run(const struct plan *p, const struct scan_config *c, const struct settings *s)
@@ -73,7 +81,7 @@ int dry_run(const struct plan *p, const struct scan_config *c, const struct sett
 	printf(".\nPorts: %s\nSeed: %llu\n", c->tcp_port_count ? p->ports_text : "none",
 	       (unsigned long long)p->seed);
 	printf("Expected time: about ");
-	print_time(expected_seconds(c, (double)mine));
+	print_time(expected_seconds(c, (double)mine, (double)addresses));
 	printf(" when everything answers, ");
 	print_time(silent_seconds(c, (double)mine, (double)addresses));
 	printf(" when nothing does.\n");

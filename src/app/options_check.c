@@ -118,6 +118,7 @@ static int check_scan(const struct settings *s, struct err_text *e)
 		{c->list_only && c->discover_only, "-sL", "-sn", one_scan},
 		{c->list_only && c->syn, "-sL", "-sS", one_scan},
 		{c->list_only && c->connect, "-sL", "-sT", one_scan},
+		{c->list_only && c->dry_run, "-sL", "--dry-run", "neither sends a probe"},
 		{c->discover_only && c->syn, "-sn", "-sS", one_scan},
 		{c->discover_only && c->connect, "-sn", "-sT", one_scan},
 		{c->discover_only && c->no_discovery, "-sn", "-Pn", "nothing would be left to do"},

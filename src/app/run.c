@@ -397,6 +397,8 @@ int run_scan(const struct settings *s, int argc, char *const argv[])
 	int status;
 	if (s->scan.dry_run) {
 		status = dry_run(&r.plan, &r.config, s) ? EXIT_FAILED : EXIT_DONE;
+		if (status)
+			log_error(&r.log, "cannot write standard output: %s", strerror(errno));
 	} else {
 		if (addrset_count(r.plan.targets) == 0)
 			log_warn(&r.log, "no targets are left to scan");

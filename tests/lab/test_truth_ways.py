@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import shutil
 import subprocess
 
@@ -283,6 +284,22 @@ def test_dry_run_counts(lab, tmp_path):
                         check=True).stdout
     assert "255 addresses" in out and str(255 * 65535) in out and not (tmp_path / "none").exists()
     assert [p for p in seen.packets if p.proto in ("tcp", "udp", "icmp")] == []
+
+
+def dry_seconds(lab, *arguments):
+    text = lab.prtip("--dry-run", "-n", *arguments, check=True).stdout
+    return [float(s) for s in re.findall(r"([0-9.]+) seconds when", text)]
+
+
+def test_dry_run_counts_the_delay(lab):
+    answering, silent = dry_seconds(lab, "-p1-11", "--scan-delay", "1s", "198.18.21.2")
+    assert 10 <= answering < 12 and silent >= 30
+    assert 10 <= dry_seconds(lab, "-p1-11", "--scan-delay", "1s", "198.18.21.0/29")[0] < 12
+
+
+def test_dry_run_to_a_full_disk(lab):
+    done = lab.run("sh", "-c", '"$0" --dry-run -n 198.18.21.2 >/dev/full', PRTIP)
+    assert (done.returncode, done.stderr) == (1, "prtip: cannot write standard output: No space left on device\n")
 
 
 def test_open_only(lab, tmp_path):

@@ -262,6 +262,7 @@ static const struct {
 	{"-sL -sn T", ERR_USAGE, "-sL and -sn contradict each other: a scan has one technique"},
 	{"-sL -sS T", ERR_USAGE, "-sL and -sS contradict each other: a scan has one technique"},
 	{"-sL -sT T", ERR_USAGE, "-sL and -sT contradict each other: a scan has one technique"},
+	{"-sL --dry-run T", ERR_USAGE, "-sL and --dry-run contradict each other: neither sends a probe"},
 	{"-sn -sS T", ERR_USAGE, "-sn and -sS contradict each other: a scan has one technique"},
 	{"-sn -sT T", ERR_USAGE, "-sn and -sT contradict each other: a scan has one technique"},
 	{"-sn -Pn T", ERR_USAGE, "-sn and -Pn contradict each other: nothing would be left to do"},
