@@ -232,6 +232,7 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, at->k);
 		h->open++;
+		s->open_by_try[try_no]++;
 		if (try_no > 1)
 			h->open_second++;
 	}

@@ -75,8 +75,9 @@ struct sweep {
 	int64_t blocked_until_ns;
 	int64_t deferred_until_ns; // no host of a deferred position may be sent to before
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
-	unsigned most_tries; // of any position
-	bool one_try;        // some positions got a single try: loss is known from the sample
+	uint64_t open_by_try[WINDOW_TRIES_MAX + 1]; // open ports, by the try that they answered
+	unsigned most_tries;                        // of any position
+	bool one_try; // some positions got a single try: loss is known from the sample
 	// Outages: first tries since an answer to one came, when that was, and when the last outage ended.
 	uint32_t asked_since;
 	int64_t answered_ns, outage_until_ns;

@@ -5,6 +5,9 @@
 
 #define REPORT_PRIOR_WEIGHT 10.0 // the report leans on what was measured, the choice of tries also on caution
 
+#define TAIL_MOST  0.95
+#define TAIL_PRIOR 5.0
+
 struct missed {
 	double expected, mean; // open ports missed; mean of the bound's Poisson variable
 };
@@ -40,6 +43,34 @@ static struct missed missed_by_host(const struct sweep *s, double all)
 	return m;
 }
 
+// What follows a geometric series: `n` of its members came to `sum`, and each is q times the one before.
+static double rest_of(double sum, double q, unsigned n)
+{
+	double left = pow(q < TAIL_MOST ? q : TAIL_MOST, n);
+	return sum * left / (1 - left);
+}
+
+// Where loss comes from a queue that is full, what was lost once is likelier than others to be lost again,
+// and the share of answers at the second try says too little of later ones. Then open ports still answer the
+// last tries, and those that would answer still later ones follow from how their number falls from try to
+// try. `p` is the loss measured, which rules where there are few.
+static struct missed missed_by_tail(const struct sweep *s, double p)
+{
+	unsigned last = s->most_tries, n = last / 4;
+	double before = 0, after = 0;
+	for (unsigned t = last - n; t < last; t++) {
+		before += (double)s->open_by_try[t];
+		after += (double)s->open_by_try[t + 1];
+	}
+	if (n == 0 || after <= 0)
+		return (struct missed){0};
+	before += TAIL_PRIOR;
+	double q = (after + TAIL_PRIOR * p) / before;
+	double upper = q + 2 * sqrt(q * (1 + q) / before);
+	return (struct missed){.expected = fmin(rest_of(after, q, n), (double)s->c.silent),
+			       .mean = fmin(rest_of(after, upper, n), (double)s->c.silent)};
+}
+
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 {
 	struct pace_loss loss = s->loss;
@@ -50,13 +81,14 @@ void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 	struct missed m = missed_by_host(s, p);
 	double pooled = pace_loss_missed(share, (double)s->c.open);
 	double pooled_mean = pace_loss_missed(share_upper, (double)s->c.open + 3);
+	struct missed tail = missed_by_tail(s, p);
 	sum->c = s->c;
 	sum->loss = loss.first ? (double)loss.second / loss.first : 0;
 	sum->tries = s->most_tries;
 	sum->confidence_asked = s->policy.confidence;
 	if (s->c.silent) {
-		sum->missed_expected = m.expected > pooled ? m.expected : pooled;
-		sum->missed_bound = pace_loss_bound(m.mean > pooled_mean ? m.mean : pooled_mean);
+		sum->missed_expected = fmax(tail.expected, fmax(m.expected, pooled));
+		sum->missed_bound = pace_loss_bound(fmax(tail.mean, fmax(m.mean, pooled_mean)));
 	}
 	double there = (double)s->c.open + sum->missed_expected;
 	sum->confidence_reached = 1 - (there > 0 ? sum->missed_expected / there : share);
