@@ -79,3 +79,9 @@ struct scan_summary {
 	int exit_status;
 	const char *error; // what ended the scan early, or NULL
 };
+
+// Only what is sent again shows loss; where everything answered at once there was none.
+static inline bool scan_summary_loss_known(const struct scan_summary *sum)
+{
+	return sum->c.silent == 0 || sum->c.resends > 0;
+}

@@ -5,8 +5,9 @@
 
 #define REPORT_PRIOR_WEIGHT 10.0 // the report leans on what was measured, the choice of tries also on caution
 
-#define TAIL_MOST  0.95
-#define TAIL_PRIOR 5.0
+#define UNTOLD_MOST 0.97
+#define TAIL_MOST   0.95
+#define TAIL_PRIOR  5.0
 
 struct missed {
 	double expected, mean; // open ports missed; mean of the bound's Poisson variable
@@ -71,6 +72,15 @@ static struct missed missed_by_tail(const struct sweep *s, double p)
 			       .mean = fmin(rest_of(after, upper, n), (double)s->c.silent)};
 }
 
+// After a single try of each nothing is known of loss: perhaps all of the silence is.
+static struct missed missed_untold(const struct sweep *s)
+{
+	double silent = (double)s->c.silent, share = silent / (silent + (double)s->c.answered);
+	double p = fmin(share, PACE_LOSS_PRIOR), upper = fmin(share, UNTOLD_MOST);
+	return (struct missed){.expected = fmin(pace_loss_missed(p, (double)s->c.open), silent),
+			       .mean = fmin(pace_loss_missed(upper, (double)s->c.open + 3), silent)};
+}
+
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 {
 	struct pace_loss loss = s->loss;
@@ -81,14 +91,15 @@ void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 	struct missed m = missed_by_host(s, p);
 	double pooled = pace_loss_missed(share, (double)s->c.open);
 	double pooled_mean = pace_loss_missed(share_upper, (double)s->c.open + 3);
-	struct missed tail = missed_by_tail(s, p);
+	struct missed other = s->policy.max_tries == 1 ? missed_untold(s) : missed_by_tail(s, p);
 	sum->c = s->c;
 	sum->loss = loss.first ? (double)loss.second / loss.first : 0;
 	sum->tries = s->most_tries;
 	sum->confidence_asked = s->policy.confidence;
 	if (s->c.silent) {
-		sum->missed_expected = fmax(tail.expected, fmax(m.expected, pooled));
-		sum->missed_bound = pace_loss_bound(fmax(tail.mean, fmax(m.mean, pooled_mean)));
+		sum->missed_expected = fmax(other.expected, fmax(m.expected, pooled));
+		double mean = fmax(other.mean, fmax(m.mean, pooled_mean));
+		sum->missed_bound = fmin(pace_loss_bound(mean), (double)s->c.silent);
 	}
 	double there = (double)s->c.open + sum->missed_expected;
 	sum->confidence_reached = 1 - (there > 0 ? sum->missed_expected / there : share);

@@ -334,7 +334,8 @@ static void put_summary(struct sink *s, const struct scan_summary *sum)
 	key_time(s, "end", sum->end_wall_ns);
 	key_double(s, "elapsed", (double)sum->elapsed_ns / NS_PER_S);
 	put_counters(s, &sum->c);
-	key_double(s, "loss", sum->loss);
+	if (scan_summary_loss_known(sum))
+		key_double(s, "loss", sum->loss);
 	key_uint(s, "tries", sum->tries);
 	key_double(s, "confidence_asked", sum->confidence_asked);
 	key_double(s, "confidence_reached", sum->confidence_reached);

@@ -214,9 +214,12 @@ static void put_evidence(struct writer *w, const struct scan_summary *sum)
 {
 	if (sum->c.frames == 0)
 		return;
-	writer_printf(w, "Loss %.1f %%; %u %s; %.4f open ports expected to be missed (95 %% bound %.2f)\n",
-		      sum->loss * 100, sum->tries, sum->tries == 1 ? "try" : "tries", sum->missed_expected,
-		      sum->missed_bound);
+	if (scan_summary_loss_known(sum))
+		writer_printf(w, "Loss %.1f %%; ", sum->loss * 100);
+	else
+		writer_printf(w, "Loss not measured; ");
+	writer_printf(w, "%u %s; %.4f open ports expected to be missed (95 %% bound %.2f)\n", sum->tries,
+		      sum->tries == 1 ? "try" : "tries", sum->missed_expected, sum->missed_bound);
 	if (sum->confidence_asked > 0 && sum->confidence_reached < sum->confidence_asked)
 		writer_printf(w, "Confidence %.6g was asked for, %.6g was reached.\n", sum->confidence_asked,
 			      sum->confidence_reached);

@@ -33,10 +33,32 @@ static void test_narrow_path(void **state)
 	assert_in_range(held, 9, 10);
 }
 
+// --max-retries 0: no loss is seen, and none is ruled out.
+static void test_one_try(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct world_host h = {.open_every = 100, .rtt_us = 100, .loss = 0.3};
+		struct world w = {.hosts = &h,
+				  .host_count = 1,
+				  .addresses = 2,
+				  .ports = 3000,
+				  .seed = seed,
+				  .policy = world_policy()};
+		w.policy.max_tries = 1;
+		struct world_result r;
+		world_run(&w, 2000, &r);
+		assert_true(r.open_missed > 0);
+		assert_true((double)r.open_missed <= r.sum.missed_bound);
+		assert_true(r.sum.missed_expected >= 0.5 && r.sum.confidence_reached < 0.99);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_narrow_path),
+		cmocka_unit_test(test_one_try),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
