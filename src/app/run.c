@@ -146,14 +146,14 @@ static int open_names(struct run *r, struct err_text *e)
 	return err ? err : reverse_open(&r->report.names, r->names, t->dns_servers, 0, e);
 }
 
-// SYN where it is permitted; connections when that is what was asked for, or nothing was and SYN is not
-// permitted.
 static const struct xdp_ops *load_xdp(struct err_text *e)
 {
 	const void *ops = NULL;
 	return module_load("xdp", &ops, e) ? NULL : ops;
 }
 
+// SYN where it is permitted; connections when that is what was asked for, or nothing was and SYN is not
+// permitted.
 static int open_scan(struct run *r, struct err_text *e)
 {
 	const struct scan_settings *sc = &r->s->scan;
