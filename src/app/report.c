@@ -34,6 +34,12 @@ static void on_record(void *ctx, const struct record *rec)
 		(void)hosts_answer(r->hosts, rec);
 }
 
+static void on_expect(void *ctx, const struct addr *a)
+{
+	struct report *r = ctx;
+	hosts_expect(r->hosts, a);
+}
+
 static void on_silent(void *ctx, const struct addr *a, uint16_t port)
 {
 	struct report *r = ctx;
@@ -161,6 +167,7 @@ void report_hooks(struct report *r, struct scan_hooks *hooks)
 	*hooks = (struct scan_hooks){
 		.ctx = r,
 		.record = on_record,
+		.expect = r->hosts ? on_expect : NULL,
 		.silent = r->hosts ? on_silent : NULL,
 		.host_up = on_host_up,
 		.host_down = on_host_down,

@@ -46,6 +46,9 @@ void hosts_stats(const struct hosts *h, struct hosts_stats *out);
 // A record with state up or down is taken as hosts_up or hosts_down. An open port is never downgraded; an
 // answer replaces silence.
 int hosts_answer(struct hosts *h, const struct record *r);
+// An answer of this host comes soon, after some ten further ones that are expected too: what it will need is
+// fetched from memory meanwhile.
+void hosts_expect(struct hosts *h, const struct addr *a);
 // A position given up after its last try. `reason` is normally REASON_NO_RESPONSE.
 int hosts_silent(struct hosts *h, const struct addr *a, uint8_t proto, uint16_t port, uint8_t state,
 		 uint8_t reason);

@@ -11,6 +11,7 @@
 
 #define HOSTS_CHUNK_LOG2 12
 #define HOSTS_CHUNK      ((uint32_t)1 << HOSTS_CHUNK_LOG2)
+#define HOSTS_EXPECTED   16u
 
 enum host_flag {
 	FLAG_UP = 1,
@@ -54,6 +55,8 @@ struct hosts {
 	size_t count, bytes;
 	uint64_t dropped;
 	bool interrupted;
+	uint64_t expected[HOSTS_EXPECTED]; // upper halves of the hashes of hosts whose answers come soon
+	unsigned expected_at;
 	bool taken;      // hosts_finish was used: a late answer may be about a host reported before
 	uint32_t *order; // ids by address, for hosts_next
 	size_t order_count, order_at;

@@ -9,6 +9,7 @@
 #define DEFAULT_CAP_BYTES ((size_t)1 << 30)
 #define LIST_LIMIT        25
 #define NONE              UINT32_MAX
+#define EXPECT_STEP       5u // expected answers in which a cache line comes
 
 struct hosts *hosts_new(const struct hosts_config *cfg)
 {
@@ -90,6 +91,29 @@ size_t hosts_slot(const struct hosts *h, const struct addr *a, uint64_t hash)
 		if (v == 0 || (v >> 32 == tag && same_addr(hosts_at(h, (uint32_t)v - 1), a)))
 			return i;
 	}
+}
+
+// What was expected `ago` calls before, as far as its home slot tells; NULL: not known yet.
+static struct host *expected_host(const struct hosts *h, unsigned ago)
+{
+	uint64_t tag = h->expected[(h->expected_at - ago) % HOSTS_EXPECTED];
+	uint64_t v = h->index[tag & (((size_t)1 << h->index_log2) - 1)];
+
+	return v && v >> 32 == tag ? hosts_at(h, (uint32_t)v - 1) : NULL;
+}
+
+// Index, host, list of ports: each is asked for when the one that leads to it has come.
+void hosts_expect(struct hosts *h, const struct addr *a)
+{
+	uint64_t tag = addr_hash(a) >> 32;
+	const struct host *host = expected_host(h, EXPECT_STEP), *old = expected_host(h, 2 * EXPECT_STEP);
+
+	__builtin_prefetch(&h->index[tag & (((size_t)1 << h->index_log2) - 1)]);
+	if (host)
+		__builtin_prefetch(host, 1);
+	if (old && old->body)
+		__builtin_prefetch(old->body, 1);
+	h->expected[h->expected_at++ % HOSTS_EXPECTED] = tag;
 }
 
 static int index_grow(struct hosts *h)

@@ -50,6 +50,7 @@ struct scan_config {
 struct scan_hooks {
 	void *ctx;
 	void (*record)(void *ctx, const struct record *r);
+	void (*expect)(void *ctx, const struct addr *a); // a record of this host comes soon; may be NULL
 	void (*silent)(void *ctx, const struct addr *a, uint16_t port); // NULL: not wanted
 	void (*host_up)(void *ctx, const struct record *r, const uint8_t *mac);
 	void (*host_down)(void *ctx, const struct addr *a, enum reason reason);

@@ -19,6 +19,12 @@ static void on_record(void *ctx, const struct record *r, uint64_t index)
 		m->scan->hooks.record(m->scan->hooks.ctx, r);
 }
 
+static void on_expect(void *ctx, const struct addr *a)
+{
+	const struct main_sweep *m = ctx;
+	m->scan->hooks.expect(m->scan->hooks.ctx, a);
+}
+
 static void on_silent(void *ctx, const struct space_item *item)
 {
 	const struct main_sweep *m = ctx;
@@ -103,6 +109,7 @@ static int sweep_ports(struct scan *s, const struct addrset *set, const struct a
 			{
 				.ctx = &m,
 				.record = on_record,
+				.expect = s->hooks.expect ? on_expect : NULL,
 				.silent = s->hooks.silent ? on_silent : NULL,
 				.skip = live ? on_skip : NULL,
 				.host_timed_out = on_timed_out,

@@ -58,6 +58,7 @@ struct sweep_reply {
 struct sweep_events {
 	void *ctx;
 	void (*record)(void *ctx, const struct record *r, uint64_t addr_index);
+	void (*expect)(void *ctx, const struct addr *a); // a record of this host comes soon; may be NULL
 	void (*silent)(void *ctx, const struct space_item *item);
 	bool (*skip)(void *ctx,
 		     uint64_t addr_index); // true: positions of this address are not wanted any more

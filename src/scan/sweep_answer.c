@@ -54,6 +54,8 @@ static void locate(const struct sweep *s, const struct sweep_reply *r, struct pl
 	__builtin_prefetch(at->chunk, 1);
 	__builtin_prefetch(&s->window.stamps[stamp]);
 	__builtin_prefetch(&s->window.before[stamp]);
+	if (s->events.expect)
+		s->events.expect(s->events.ctx, &r->target);
 }
 
 static void count_state(struct scan_counters *c, unsigned state)

@@ -488,6 +488,37 @@ static void count_up_hosts(void *ctx, const struct addr *a, bool up)
 	*(unsigned *)ctx += up;
 }
 
+// Whatever is expected, hosts that nobody knows and such as were taken out too, nothing else changes.
+static void test_expected(void **state)
+{
+	(void)state;
+	enum { HOSTS = 5000 };
+	struct hosts_config c = config(2);
+	struct hosts *h = hosts_new(&c);
+	struct host_result r;
+	for (uint32_t i = 0; i < 3 * HOSTS; i++) {
+		struct addr soon = addr_v4(i * 7 % (2 * HOSTS));
+		hosts_expect(h, &soon);
+		if (i % 3)
+			continue;
+		put(h, i / 3, 80, STATE_OPEN, REASON_SYN_ACK, false);
+		if (i % 2)
+			finish(h, i / 3, &r);
+	}
+	struct hosts_stats s;
+	hosts_stats(h, &s);
+	assert_int_equal(s.hosts, HOSTS / 2);
+	assert_int_equal(s.dropped, 0);
+	assert_int_equal(hosts_first(h), 0);
+	for (uint32_t i = 0; i < HOSTS; i += 2) {
+		assert_true(hosts_next(h, &r));
+		assert_int_equal((uint32_t)r.addr.lo, i);
+		assert_int_equal(count_of(&r, PROTO_TCP, STATE_FILTERED, REASON_NO_RESPONSE), 1);
+	}
+	assert_false(hosts_next(h, &r));
+	hosts_free(h);
+}
+
 static void test_visit(void **state)
 {
 	(void)state;
@@ -519,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_more_kinds_than_counts),
 		cmocka_unit_test(test_late_after_report),
+		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_visit),
 		cmocka_unit_test(test_who_said_so),
 	};
