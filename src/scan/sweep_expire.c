@@ -232,6 +232,12 @@ static bool lacks_answers(const struct sweep *s, const struct chunk *c, struct s
 	       chance_nats(got, n, expected / n) > s->lacking_nats;
 }
 
+// Has every silent position of this chunk another try before it, whatever the loss?
+static bool more_in_any_case(const struct sweep *s, const struct chunk *c)
+{
+	return c->tries < 2 && c->tries < s->policy.max_tries && s->policy.confidence >= SURE;
+}
+
 static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
 		       unsigned extra, double all)
 {
@@ -296,7 +302,9 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 		extra = s->policy.max_tries;
 	if (silent)
 		look_up(s, &t);
-	bool unsure = !unsure_done && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
+	// A host of which nothing is known may be far away: so nothing is given up before its longer timeout.
+	bool unsure =
+		!unsure_done && !more_in_any_case(s, c) && now_ns < c->sent_ns + sweep_unsure_timeout_ns(s);
 	if (unsure && any_unsure(&t, silent)) {
 		chunk_push(&s->window, &s->unsure[c->tries], c);
 		return;
