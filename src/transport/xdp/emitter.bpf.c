@@ -14,6 +14,7 @@
 #define SPINS       16 // looks at an empty ring before the frame is given back
 #define PUBLISH     16 // descriptors between two publications of the tail
 #define WORD        8
+#define FRAME_WORDS 56 // bytes in whole words of the shortest frame
 
 enum { LINK_UNICAST, LINK_BROADCAST, LINK_SOLICITED }; // enum template_link
 
@@ -81,14 +82,20 @@ static __always_inline __u64 put128(struct frame *f, __u8 off, __u64 hi, __u64 l
 	return (hi & 0xffffffff) + (hi >> 32) + (lo & 0xffffffff) + (lo >> 32);
 }
 
-// Whole words, and the last one over what lies before it.
+// Whole words, and the last one over what lies before it. What every frame has is copied without a look at
+// the bounds before each word.
 static __always_inline int put_template(struct frame *f, const struct xdp_template *t, __u32 len)
 {
 	const __u8 *from = t->bytes;
 	__u32 last = len - WORD;
 
+	if (f->data + FRAME_WORDS > f->end)
+		return -1;
 #pragma unroll
-	for (int i = 0; i < XDP_TEMPLATE / WORD; i++) {
+	for (int i = 0; i < FRAME_WORDS / WORD; i++)
+		*(__u64 *)(f->data + i * WORD) = *(const __u64 *)(from + i * WORD);
+#pragma unroll
+	for (int i = FRAME_WORDS / WORD; i < XDP_TEMPLATE / WORD; i++) {
 		if ((i + 1) * WORD > (int)len)
 			break;
 		if (f->data + (i + 1) * WORD > f->end)
@@ -186,7 +193,7 @@ static __always_inline int build(struct xdp_md *ctx, const struct xdp_desc *d, _
 	// Always something: else the kernel would not look at the bounds again (set_templates in xdp.c).
 	int change = (int)len - (int)(ctx->data_end - ctx->data);
 
-	if (len < WORD || len > XDP_TEMPLATE || (change && bpf_xdp_adjust_tail(ctx, change)))
+	if (len < FRAME_WORDS || len > XDP_TEMPLATE || (change && bpf_xdp_adjust_tail(ctx, change)))
 		return -1;
 	f.data = (void *)(long)ctx->data;
 	f.end = (void *)(long)ctx->data_end;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Picks the answers to this scan out of what an interface receives and hands them to user space through a
-// ring buffer. SYN-ACKs go on to the kernel too, which resets the half-open connection; proven resets and
-// ICMP errors end here. What is not ours passes untouched.
+// ring for each CPU. SYN-ACKs go on to the kernel too, which resets the half-open connection; proven resets
+// and ICMP errors end here. What is not ours passes untouched.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -37,8 +37,6 @@ enum {
 
 #define ARP_REPLY  2
 #define ARP_ANSWER 28 // bytes of an ARP packet for IPv4
-#define SMALL      48 // bytes of a packet in the lesser records
-#define MIDDLE     80
 
 enum verdict {
 	FOREIGN, // untouched
@@ -51,10 +49,24 @@ struct xdp_wanted wanted __attribute__((aligned(64)));
 struct xdp_listener listener __attribute__((aligned(64)));
 struct xdp_counts counts[XDP_CPUS] __attribute__((aligned(64)));
 
+// Set by user space (answers.c). Where the CPU keeps stores in order none needs a barrier, which would wait
+// for lines that user space's CPU has.
+const volatile __u32 ring_mask = XDP_RING_LEAST - 1;
+const volatile __u32 stores_in_order = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct xdp_ring) + XDP_RING_LEAST + XDP_RING_SLACK);
+} rings SEC(".maps");
+
+// Wakes user space that waits for a record: what it holds means nothing.
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 23);
-} records SEC(".maps");
+	__uint(max_entries, 1 << 16); // a multiple of every page size
+} bell SEC(".maps");
 
 struct span {
 	const __u8 *at, *end;
@@ -267,41 +279,50 @@ static __always_inline enum verdict look_arp(struct span l3)
 	return *(const __be16 *)(l3.at + 6) == bpf_htons(ARP_REPLY) ? SHARED : FOREIGN;
 }
 
-// The mask is for the verifier: it must see a bound on the register that it is given.
-static __always_inline int fill(struct xdp_md *ctx, struct xdp_record *r, __u16 ethertype, __u32 len,
-				__u32 most)
+static __always_inline void wake(void)
 {
-	__u64 n = len;
+	__u64 *r = bpf_ringbuf_reserve(&bell, sizeof(*r), 0);
 
 	if (!r)
+		return; // it rings already
+	*r = 0;
+	bpf_ringbuf_submit(r, BPF_RB_FORCE_WAKEUP);
+}
+
+// The masks are for the verifier: it must see bounds on the registers that it is given.
+static __always_inline int record(struct xdp_md *ctx, __u16 ethertype, __u32 len)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct xdp_ring *ring = bpf_map_lookup_elem(&rings, &cpu);
+	__u64 n = len > XDP_RECORD_MAX ? XDP_RECORD_MAX : len;
+
+	if (!ring)
 		return -1;
+	__u64 at = ring->next, end = at + ((XDP_RECORD_HEAD + n + 7) & ~7ULL);
+
+	if (end - ring->freed > (__u64)ring_mask + 1) {
+		ring->freed = __sync_fetch_and_add(&ring->tail, 0);
+		if (end - ring->freed > (__u64)ring_mask + 1)
+			return -1;
+	}
+	struct xdp_record *r = (void *)(ring->data + (at & ring_mask));
+
 	r->time_ns = bpf_ktime_get_ns();
 	r->ifindex = ctx->ingress_ifindex;
 	r->ethertype = ethertype;
-	r->len = (__u16)len;
+	r->len = (__u16)n;
 	asm volatile("" : "+r"(n));
 	n &= 0xff;
-	if (n < 1 || n > most || bpf_xdp_load_bytes(ctx, ETH_HLEN, r->data, n)) {
-		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
+	if (n < 1 || n > XDP_RECORD_MAX || bpf_xdp_load_bytes(ctx, ETH_HLEN, r->data, n))
 		return -1;
-	}
-	bpf_ringbuf_submit(r, *(volatile __u32 *)&listener.asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	ring->next = end;
+	if (stores_in_order)
+		*(volatile __u64 *)&ring->head = end;
+	else
+		__sync_lock_test_and_set(&ring->head, end);
+	if (*(volatile __u32 *)&listener.asleep)
+		wake();
 	return 0;
-}
-
-// Three sizes, since a reservation's must be constant.
-static __always_inline int record(struct xdp_md *ctx, __u16 ethertype, __u32 len)
-{
-	if (len <= SMALL)
-		return fill(ctx, bpf_ringbuf_reserve(&records, XDP_RECORD_HEAD + SMALL, 0), ethertype, len,
-			    SMALL);
-	if (len <= MIDDLE)
-		return fill(ctx, bpf_ringbuf_reserve(&records, XDP_RECORD_HEAD + MIDDLE, 0), ethertype, len,
-			    MIDDLE);
-	if (len > XDP_RECORD_MAX)
-		len = XDP_RECORD_MAX;
-	return fill(ctx, bpf_ringbuf_reserve(&records, XDP_RECORD_HEAD + XDP_RECORD_MAX, 0), ethertype, len,
-		    XDP_RECORD_MAX);
 }
 
 SEC("xdp") int receive(struct xdp_md *ctx)

@@ -12,7 +12,9 @@
 #define XDP_PORTS       64   // interfaces
 #define XDP_CPUS        256
 #define XDP_RECORD_HEAD 16
-#define XDP_RECORD_MAX  176 // bytes of a packet that are kept
+#define XDP_RECORD_MAX  176   // bytes of a packet that are kept
+#define XDP_RING_LEAST  65536 // bytes of records in a CPU's ring
+#define XDP_RING_SLACK  256   // behind them, where the last record may end
 
 // One probe to send. The hop (an index) lies above the template's number.
 struct xdp_desc {
@@ -72,13 +74,13 @@ struct xdp_wanted {
 
 // Written while packets come in: on a cache line of its own, or every packet would miss what is beside it.
 struct xdp_listener {
-	__u32 asleep; // 1: user space waits for the ring buffer, else it looks by itself
+	__u32 asleep; // 1: user space waits to be woken, else it looks by itself
 	__u32 pad[15];
 };
 
 struct xdp_counts {
 	__u64 taken;    // records
-	__u64 lost;     // no room in the ring buffer
+	__u64 lost;     // no room in the ring
 	__u64 rejected; // to our ports, with a wrong cookie
 	__u64 pad[5];
 };
@@ -89,5 +91,17 @@ struct xdp_record {
 	__u32 ifindex;
 	__u16 ethertype; // host order
 	__u16 len;
+	__u8 data[];
+};
+
+// Records of one CPU's answers, one behind the other from multiples of 8 on; positions count bytes since the
+// start. Each writer has cache lines of its own, and the receiver looks at user space's only when it must.
+struct xdp_ring {
+	__u64 next, freed; // the receiver's alone: where the next record goes, and tail when last looked at
+	__u64 pad1[6];
+	__u64 head; // published by the receiver: records before it are whole
+	__u64 pad2[7];
+	__u64 tail; // published by user space: records before it are not needed any more
+	__u64 pad3[7];
 	__u8 data[];
 };

@@ -106,6 +106,8 @@ static int load_programs(struct xdp_prepared *p, struct err_text *e)
 	if (!rc)
 		rc = emitter_bpf__load(p->emit);
 	if (!rc)
+		rc = answers_size(p->receive);
+	if (!rc)
 		rc = receiver_bpf__load(p->receive);
 	if (rc == -EPERM || rc == -EACCES)
 		return err_set(e, ERR_PRIVILEGE, "loading XDP programs needs CAP_BPF and CAP_NET_ADMIN");
@@ -266,10 +268,9 @@ static int xdp_open(struct frames **out, const struct frames_config *cfg, struct
 	f->cfg = *cfg;
 	f->p = cfg->prepared;
 	set_wanted(f);
-	struct bpf_map *records = f->p->receive->maps.records;
-	int rc = answers_open(&f->answers, bpf_map__fd(records), bpf_map__max_entries(records));
+	int rc = answers_open(&f->answers, f->p->receive);
 	if (rc)
-		err_set(e, rc, "cannot map the ring of answers: %s", err_name(rc));
+		err_set(e, rc, "cannot map the rings of answers: %s", err_name(rc));
 	for (unsigned i = 0; i < f->p->link_count && !rc; i++)
 		rc = attach(f, &f->p->links[i], e);
 	struct emitter_config ec = {
@@ -395,9 +396,6 @@ static int64_t xdp_waiting_since(const struct frames *f)
 
 static int xdp_recv(struct frames *f, struct frame_reply *r, unsigned max)
 {
-	struct xdp_listener *me = &f->p->receive->bss->listener;
-	if (me->asleep)
-		__atomic_store_n(&me->asleep, 0, __ATOMIC_RELAXED);
 	int rc = emitter_look(f->emitter, clock_mono_ns()); // send times before answers
 	if (rc)
 		return rc;
@@ -408,11 +406,9 @@ static int xdp_recv(struct frames *f, struct frame_reply *r, unsigned max)
 	return (int)n;
 }
 
-// The caller is about to wait: from here on a record wakes it.
 static int xdp_fd(const struct frames *f)
 {
-	__atomic_store_n(&f->p->receive->bss->listener.asleep, 1, __ATOMIC_SEQ_CST);
-	return bpf_map__fd(f->p->receive->maps.records);
+	return answers_fd(f->answers);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
