@@ -175,7 +175,7 @@ static int take_protocol(struct port_parser *p, struct item *item)
 	return 0;
 }
 
-static int parse_item(struct port_parser *p, struct item item)
+static int parse_item(struct port_parser *p, struct item item, bool may_be_empty)
 {
 	struct item whole = item;
 
@@ -196,11 +196,13 @@ static int parse_item(struct port_parser *p, struct item item)
 	if (closes)
 		item.len--;
 	trim(&item);
-	if (item.len == 0)
+	bool empty = item.len == 0;
+	if (empty && (!may_be_empty || (opens && !closes)))
 		return bad_item(p, ERR_SYNTAX, whole,
 				"nothing here: expected a number, a range or a service");
 	bool numeric = strspn(item.text, "0123456789-") >= item.len;
-	r = numeric ? parse_numbers(p, item) : parse_name(p, item);
+	if (!empty)
+		r = numeric ? parse_numbers(p, item) : parse_name(p, item);
 	if (closes)
 		p->known_only = false;
 	return r;
@@ -212,14 +214,14 @@ int ports_parse(const char *text, const struct servicedb *db, unsigned default_p
 	struct port_parser p = {.db = db, .protos = default_protos, .set = s, .e = e};
 
 	for (const char *next = text; next != NULL;) {
+		bool first = next == text;
 		struct item item = {next, strcspn(next, ",")};
 		next = next[item.len] == ',' ? next + item.len + 1 : NULL;
 		trim(&item);
-		int r = parse_item(&p, item);
+		// As for nmap, the last comma and the last ] may be one too many and one too few.
+		int r = parse_item(&p, item, next == NULL && !first);
 		if (r != 0)
 			return r;
 	}
-	if (p.known_only)
-		return err_set(e, ERR_SYNTAX, "ports: a [ without its ]");
 	return 0;
 }

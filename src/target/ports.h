@@ -40,7 +40,8 @@ const char *servicedb_name(const struct servicedb *db, enum proto p, uint16_t po
 void servicedb_top(const struct servicedb *db, enum proto p, size_t n, struct portset *s);
 
 // -p syntax: "22,80", "1-1024", "-100", "60000-", "-" (all 1-65535), "http*", "ssh", "T:22,U:53,S:…",
-// "[1-1000]" (those in the service table). Protocol letters hold until the next one. Without a letter, ports
+// "[1-1000]" (those in the service table). A last comma and the last ] may be one too many and one too few.
+// Protocol letters hold until the next one. Without a letter, ports
 // go to each protocol in `default_protos` (a bit per enum proto). Port 0 only when named explicitly ("0",
 // "0-"). Ports are added to what is in the set, also before an error. Names: letter case does not matter, *
 // and ? are wild, and one protocol that has the service is enough.
