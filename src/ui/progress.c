@@ -24,7 +24,8 @@ void progress_init(struct progress *p, const struct progress_config *cfg)
 			       .drawn_ns = cfg->start_mono_ns,
 			       .stats_ns = cfg->start_mono_ns,
 			       .mark_ns = cfg->start_mono_ns};
-	p->live = cfg->enabled && cfg->term && strcmp(cfg->term, "dumb") != 0 && isatty(cfg->fd);
+	bool erases = cfg->term && cfg->term[0] && strcmp(cfg->term, "dumb") != 0;
+	p->live = cfg->enabled && erases && isatty(cfg->fd);
 }
 
 // Diagnostics: a terminal that does not take them is no error of the scan.

@@ -13,7 +13,7 @@ struct progress_config {
 	int fd;           // normally 2
 	bool enabled;     // false: no moving line (-q, or not wanted); --stats-every still works
 	bool color;       // --color/--no-color and NO_COLOR, as `app/` has settled them
-	const char *term; // the TERM variable; NULL or "dumb": no moving line, that terminal cannot erase
+	const char *term; // the TERM variable; NULL, "" or "dumb": no moving line, that terminal cannot erase
 	int64_t stats_every_ns; // 0: none
 	int64_t start_mono_ns;
 };

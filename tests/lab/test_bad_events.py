@@ -451,7 +451,7 @@ def test_no_colour(lab, environment, arguments):
     assert "% done" in t.text and "\x1b[1m" not in t.text
 
 
-@pytest.mark.parametrize("environment", [{"TERM": None}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("environment", [{"TERM": None}, {"TERM": ""}, {"TERM": "dumb"}])
 def test_no_progress_line_where_none_can_be_erased(lab, environment):
     status, t = on_terminal(lab, *SLOW, environment=environment)
     assert status == 0 and "% done" not in t.text and "\x1b" not in t.text

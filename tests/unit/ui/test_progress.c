@@ -98,10 +98,8 @@ static void test_not_on_pipes_nor_dumb_terminals(void **state)
 		bool enabled;
 		const char *term;
 	} rows[] = {
-		{p[1], p[0], true, "xterm"},
-		{tty, screen, true, "dumb"},
-		{tty, screen, true, NULL},
-		{tty, screen, false, "xterm"},
+		{p[1], p[0], true, "xterm"}, {tty, screen, true, "dumb"},   {tty, screen, true, ""},
+		{tty, screen, true, NULL},   {tty, screen, false, "xterm"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct progress pr;
