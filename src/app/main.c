@@ -1,8 +1,9 @@
 // The program: the only place that exits the process.
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include "app/options.h"
@@ -12,43 +13,49 @@
 
 #define TEXT_CAP (1u << 20)
 
-static int print_text(const struct log *log, int (*make)(struct buf *b))
+static int write_all(int fd, const uint8_t *data, size_t len)
 {
-	struct buf b;
-	buf_init(&b, TEXT_CAP);
-	int err = make(&b);
-	size_t at = 0;
-	while (!err && at < b.len) {
-		ssize_t n = write(1, b.data + at, b.len - at);
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
-			err = ERR_TRUNCATED;
-		else
-			at += (size_t)n;
+			return n < 0 ? -errno : -EIO;
+		data += n;
+		len -= (size_t)n;
 	}
-	buf_free(&b);
+	return 0;
+}
+
+// Writes what was made (`err`: or not) to standard output, and frees it. The exit status.
+static int print_text(const struct log *log, struct buf *b, int err)
+{
+	if (!err)
+		err = write_all(1, b->data, b->len);
+	buf_free(b);
 	if (err)
 		log_error(log, "cannot write standard output: %s", err_name(err));
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int make_version(struct buf *b)
-{
-	return buf_puts(b, "prtip " PRTIP_VERSION "\n");
-}
-
-static int completion(const struct log *log, enum config_shell shell)
+// Help and the like: printed instead of a scan. False where none was asked for.
+static bool print_asked(const struct settings *s, const struct log *log, int *status)
 {
 	struct buf b;
+	int err;
 	buf_init(&b, TEXT_CAP);
-	int err = options_completion(&b, shell);
-	if (!err && fwrite(b.data, 1, b.len, stdout) != b.len)
-		err = ERR_TRUNCATED;
-	if (fflush(stdout))
-		err = ERR_TRUNCATED;
-	buf_free(&b);
-	if (err)
-		log_error(log, "cannot write standard output: %s", err_name(err));
-	return err ? EXIT_FAILED : EXIT_DONE;
+	if (s->misc.help)
+		err = options_help(&b);
+	else if (s->misc.version)
+		err = buf_puts(&b, "prtip " PRTIP_VERSION "\n");
+	else if (s->misc.man)
+		err = options_man(&b);
+	else if (s->misc.completion_given)
+		err = options_completion(&b, (enum config_shell)s->misc.completion);
+	else
+		return false;
+	*status = print_text(log, &b, err);
+	return true;
 }
 
 // Closed at the start, the numbers of the standard streams would go to sockets and files, and reports and
@@ -78,15 +85,7 @@ int main(int argc, char *argv[])
 		return EXIT_USAGE;
 	}
 	int status;
-	if (s.misc.help)
-		status = print_text(&log, options_help);
-	else if (s.misc.version)
-		status = print_text(&log, make_version);
-	else if (s.misc.man)
-		status = print_text(&log, options_man);
-	else if (s.misc.completion_given)
-		status = completion(&log, (enum config_shell)s.misc.completion);
-	else
+	if (!print_asked(&s, &log, &status))
 		status = run_scan(&s, argc, argv);
 	config_line_free(line);
 	return status;

@@ -86,9 +86,14 @@ def test_full_standard_output(lab):
         done = lab.prtip("-n", "-p80", W, stdout=full)
         assert done.returncode == 1
         one_line(done.stderr, "standard output", "No space left")
-        done = lab.prtip("--help", stdout=full)
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "--man", "--completion=bash"])
+def test_full_standard_output_of_texts(lab, option):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = lab.prtip(option, stdout=full)
         assert done.returncode == 1
-        one_line(done.stderr, "standard output")
+        one_line(done.stderr, "standard output", "No space left")
 
 
 @pytest.fixture
