@@ -101,7 +101,7 @@ static const struct option order_entries[] = {
 		 "of --max-probes; all shards of one scan need the same seed. First tries leave in exactly "
 		 "this order with --rate and -Pn: without --rate, others overtake a host that has had enough "
 		 "for the moment, and without -Pn it is an order over the hosts found up.",
-	 .fallback = "a new one for each run"},
+	 .fallback = "a new one below 2^53 for each run"},
 	{.name = "--shard",
 	 .type = OPT_CUSTOM,
 	 .parse = parse_shard,

@@ -10,6 +10,8 @@
 #include "target/parse.h"
 #include "target/reserved.h"
 
+#define SEED_BITS 53 // of those that are drawn
+
 // A name among the targets or exclusions; looked up when everything was read and found good.
 struct wanted_name {
 	struct target_name name;
@@ -264,6 +266,8 @@ static int compare_asked(const void *a, const void *b)
 	return addr_compare(&x->addr, &y->addr);
 }
 
+// Readers of JSON that hold numbers in a double know whole ones below 2^53 exactly: what is drawn is one of
+// them, so that every reader can give it to --seed again.
 static int choose_seed(struct plan *p, const struct settings *s, struct err_text *e)
 {
 	p->seed = s->order.seed;
@@ -271,6 +275,7 @@ static int choose_seed(struct plan *p, const struct settings *s, struct err_text
 		return 0;
 	if (getrandom(&p->seed, sizeof(p->seed), 0) != (ssize_t)sizeof(p->seed))
 		return err_set(e, -errno, "no random seed from the kernel: %s", err_name(-errno));
+	p->seed >>= 64 - SEED_BITS;
 	return 0;
 }
 

@@ -245,6 +245,19 @@ def test_shards_add_up(lab, seed, parts):
     assert seen == whole
 
 
+def test_a_drawn_seed_comes_back_from_jq(lab):
+    """Below 2^53, where a double holds every whole number."""
+    need("jq")
+    text = lab.prtip(*SPACE, "--max-probes", "50", "-oJ", "-", check=True).stdout
+    first = read_json(text)
+    seed = subprocess.run(["jq", "-r", 'select(.kind=="summary").seed'], input=text, capture_output=True, text=True, check=True).stdout.strip()
+    assert int(seed) == first.summary["seed"]
+    assert set(jsonl(lab, *SPACE, "--max-probes", "50", "--seed", seed).ports) == set(first.ports)
+    drawn = [re.search(r"^Seed: (\d+)$", lab.prtip("--dry-run", "-n", "198.18.21.2", check=True).stdout, re.M) for _ in range(12)]
+    drawn = [int(m[1]) for m in drawn]
+    assert len(set(drawn)) == 12 and 2**48 < max(drawn) < 2**53
+
+
 def test_a_sample(lab):
     one, again, other = (set(jsonl(lab, *SPACE, "--seed", seed, "--max-probes", "999").ports) for seed in ("1", "1", "2"))
     assert one == again != other and len(one) == len(other) == 999
