@@ -85,3 +85,10 @@ static inline bool scan_summary_loss_known(const struct scan_summary *sum)
 {
 	return sum->c.silent == 0 || sum->c.resends > 0;
 }
+
+// What was missed is known of what was tried to the end: of a scan that ended early that is not all of it,
+// and no figure vouches for the rest.
+static inline bool scan_summary_missed_known(const struct scan_summary *sum)
+{
+	return !sum->interrupted && !sum->error;
+}

@@ -338,9 +338,11 @@ static void put_summary(struct sink *s, const struct scan_summary *sum)
 		key_double(s, "loss", sum->loss);
 	key_uint(s, "tries", sum->tries);
 	key_double(s, "confidence_asked", sum->confidence_asked);
-	key_double(s, "confidence_reached", sum->confidence_reached);
-	key_double(s, "missed_expected", sum->missed_expected);
-	key_double(s, "missed_bound", sum->missed_bound);
+	if (scan_summary_missed_known(sum)) {
+		key_double(s, "confidence_reached", sum->confidence_reached);
+		key_double(s, "missed_expected", sum->missed_expected);
+		key_double(s, "missed_bound", sum->missed_bound);
+	}
 	key_uint(s, "hosts_limited", sum->hosts_limited);
 	key_bool(s, "interrupted", sum->interrupted);
 	key_bool(s, "incomplete", sum->incomplete);

@@ -210,6 +210,19 @@ static int normal_host(struct sink *s, const struct host_result *h)
 	return writer_commit(&s->w);
 }
 
+static void put_missed(struct writer *w, const struct scan_summary *sum)
+{
+	if (!scan_summary_missed_known(sum)) {
+		writer_puts(w, "ended early: how many open ports are missed is not known\n");
+		return;
+	}
+	writer_printf(w, "%.4f open ports expected to be missed (95 %% bound %.2f)\n", sum->missed_expected,
+		      sum->missed_bound);
+	if (sum->confidence_asked > 0 && sum->confidence_reached < sum->confidence_asked)
+		writer_printf(w, "Confidence %.6g was asked for, %.6g was reached.\n", sum->confidence_asked,
+			      sum->confidence_reached);
+}
+
 static void put_evidence(struct writer *w, const struct scan_summary *sum)
 {
 	if (sum->c.frames == 0)
@@ -218,11 +231,8 @@ static void put_evidence(struct writer *w, const struct scan_summary *sum)
 		writer_printf(w, "Loss %.1f %%; ", sum->loss * 100);
 	else
 		writer_printf(w, "Loss not measured; ");
-	writer_printf(w, "%u %s; %.4f open ports expected to be missed (95 %% bound %.2f)\n", sum->tries,
-		      sum->tries == 1 ? "try" : "tries", sum->missed_expected, sum->missed_bound);
-	if (sum->confidence_asked > 0 && sum->confidence_reached < sum->confidence_asked)
-		writer_printf(w, "Confidence %.6g was asked for, %.6g was reached.\n", sum->confidence_asked,
-			      sum->confidence_reached);
+	writer_printf(w, "%u %s; ", sum->tries, sum->tries == 1 ? "try" : "tries");
+	put_missed(w, sum);
 	if (sum->hosts_limited)
 		writer_printf(w, "%u host%s the rate of %s answers.\n", sum->hosts_limited,
 			      sum->hosts_limited == 1 ? " limits" : "s limit",

@@ -216,6 +216,8 @@ def test_signal_at_any_moment(lab, tmp_path, seed):
     check_all(tmp_path / "x")
     last = json_lines((tmp_path / "x.jsonl").read_text())[-1]
     assert last["exit_status"] == status
+    vouched = {"confidence_reached", "missed_expected", "missed_bound"} & set(last)
+    assert len(vouched) == (3 if status == 0 else 0), "nothing vouches for positions that were not tried"
     if status == 0:  # it was done
         assert moment > 0.3 and "prtip done" in out
         return
