@@ -133,7 +133,7 @@ class Builder:
             lines.append("link add br0 type bridge mcast_snooping 0")
             for h in hosts:
                 if h.on == "lan":
-                    lines += [f"link add {h.name} type veth peer name eth0 address {h.mac(h.at)} "
+                    lines += [f"link add name {h.name} type veth peer name eth0 address {h.mac(h.at)} "
                               f"netns {self.path(h.name)}", f"link set dev {h.name} master br0 up"]
             lines.append("link set dev br0 up")
         for h in hosts:
@@ -143,7 +143,7 @@ class Builder:
             near = f"{h.peer_iface} address {h.mac(1)} {queues}"
             far = f"{h.iface} address {h.mac(h.at)} netns {self.path(h.name)} {queues}"
             if not h.box:
-                lines.append(f"link add {near} type veth peer name {far}")
+                lines.append(f"link add name {near} type veth peer name {far}")
         if where == BOX:
             for h in self.lab.boxed():
                 if h.link == "veth":
@@ -154,7 +154,7 @@ class Builder:
         """Both ends of the delay box for a host: NAME.a leads to what it is behind, NAME.b to the host."""
         ends = (("a", host.peer_iface, host.mac(1), host.behind), ("b", host.iface, host.mac(host.at), host.name))
         return [line for end, iface, mac, where in ends for line in (
-            f"link add {host.name}.{end} type veth peer name {iface} address {mac} netns {self.path(where)}",
+            f"link add name {host.name}.{end} type veth peer name {iface} address {mac} netns {self.path(where)}",
             f"link set dev {host.name}.{end} up")]
 
     def box_arguments(self, host):

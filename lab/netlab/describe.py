@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import ipaddress
 import pathlib
+import re
 import tomllib
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent
@@ -12,6 +13,8 @@ COVERS4 = "198.18.0.0/15"
 COVERS6 = "2001:db8::/32"
 LAN_NET = 0
 LAN_GATEWAY = 1
+NO_HOST = {"switch", "box"}  # namespaces of the lab's own
+NO_IFACE = {"lo", "all", "default"}  # there already; words of sysctl
 
 
 class DescriptionError(Exception):
@@ -132,6 +135,10 @@ class Description:
                 raise DescriptionError(where + f"is behind {h.behind}, which is not described")
             if h.behind and not 1 <= h.net <= 99:
                 raise DescriptionError(where + f"net is {h.net}, should be 1 to 99")
+            if h.name in NO_HOST or h.peer_iface in self._taken(h):
+                raise DescriptionError(where + "the lab itself uses that name")
+            if not re.fullmatch(r"[\w-][\w.-]*", h.peer_iface, re.ASCII):
+                raise DescriptionError(where + "an interface is named after it: letters, digits, - and _ only")
             if len(h.peer_iface) > 13:
                 raise DescriptionError(where + "the interface name is longer than 13 characters")
             if h.v4 in used:
@@ -142,6 +149,11 @@ class Description:
         for name in ("scanner", "r1", "dns") if self.has_lan() else ("scanner",):
             if name not in self.hosts:
                 raise DescriptionError(f"{path}: there must be a host {name}")
+
+    def _taken(self, host):
+        """Names that the other end of the host's link cannot have."""
+        near = self.hosts.get(host.behind)
+        return NO_IFACE | ({"br0"} if host.on else set()) | ({near.iface} if near and not near.respond else set())
 
     def has_lan(self):
         return any(h.on == "lan" for h in self.hosts.values())

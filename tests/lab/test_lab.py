@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import signal
 import statistics
 import subprocess
@@ -323,6 +324,48 @@ def test_command_line(lab):
     assert subprocess.run([*run, "no-such-program"], capture_output=True, check=False).returncode == 127
     done = subprocess.run([LAB, "up", "--name", "../x"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "no name for a lab" in done.stderr
+
+
+PLAIN = """zone = "lab.example"
+[host.scanner]
+what = "here"
+on = "lan"
+[host.r1]
+what = "router"
+on = "lan"
+at = 1
+router = true
+[host.dns]
+what = "names"
+behind = "r1"
+net = 1
+"""
+
+
+def test_hosts_named_as_words_of_ip(tmp_path):
+    """An interface is named after each of them, and ip(8) has its own reading of these words."""
+    on_lan = ["mtu", "dev", "type"]
+    behind = ["index", "peer", "netns", "address", "up", "help"]
+    text = PLAIN
+    text += "".join(f'[host.{name}]\nwhat = "x"\non = "lan"\nat = {i}\n' for i, name in enumerate(on_lan, 10))
+    text += "".join(f'[host.{name}]\nwhat = "x"\nbehind = "r1"\nnet = {i}\n' for i, name in enumerate(behind, 10))
+    text += '[host.name]\nwhat = "x"\nbehind = "scanner"\nnet = 30\nbox = { both = "delay=1" }\n'
+    (tmp_path / "words.toml").write_text(text)
+    lab = Lab.up(f"t-{secrets.token_hex(4)}", plan=str(tmp_path / "words"))
+    try:
+        for name in [*on_lan, *behind, "name"]:
+            for address in (lab.host(name).v4, lab.host(name).v6):
+                lab.run("ping", "-n", "-c1", "-W5", address, check=True)
+    finally:
+        lab.down()
+
+
+@pytest.mark.parametrize("name", ["lo", "eth0", "all", "default", "switch", "box", '"a b"', '"a/b"', '"a:b"'])
+def test_names_that_no_host_can_have(tmp_path, name):
+    (tmp_path / "words.toml").write_text(PLAIN + f'[host.{name}]\nwhat = "x"\nbehind = "r1"\nnet = 10\n')
+    done = subprocess.run([LAB, "up", "--name", "t-nobody", "--plan", tmp_path / "words"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"host {name.strip(chr(34))}: " in done.stderr and "name" in done.stderr
 
 
 @pytest.mark.parametrize("words", [
