@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "net/netlink.h"
+#include "net/route.h"
 
 #define STATES_UNSURE (NUD_STALE | NUD_DELAY | NUD_PROBE)
 #define STATES_KNOWN  (STATES_UNSURE | NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP)
@@ -29,6 +30,11 @@ struct resolution {
 	bool refused; // asking needs a right that we do not have
 	bool done[];  // no longer waited for
 };
+
+static bool has_from(const struct neigh_query *q)
+{
+	return q->from.hi || q->from.lo;
+}
 
 static bool query_matches(const struct neigh_query *q, uint32_t ifindex, const struct addr *a)
 {
@@ -101,7 +107,7 @@ static int requests_send(struct mnl_socket *nl, const struct resolution *r)
 	while (i < r->n) {
 		size_t len = 0;
 		for (; i < r->n && len + 64 <= sizeof(buf); i++)
-			if (!r->done[i])
+			if (!r->done[i] && !has_from(&r->q[i]))
 				len += request_put(buf + len, &r->q[i])->nlmsg_len;
 		if (len && mnl_socket_sendto(nl, buf, len) < 0)
 			return -errno;
@@ -109,8 +115,8 @@ static int requests_send(struct mnl_socket *nl, const struct resolution *r)
 	return 0;
 }
 
-// Without CAP_NET_ADMIN the kernel resolves only for a packet: an empty datagram to the discard port that
-// dies on the first hop.
+// Without CAP_NET_ADMIN, or from a given address, the kernel resolves only for a packet: an empty datagram to
+// the discard port that dies on the first hop.
 static void datagram_send(const struct neigh_query *q)
 {
 	bool v4 = addr_is_v4(&q->addr);
@@ -125,6 +131,11 @@ static void datagram_send(const struct neigh_query *q)
 	if (fd < 0)
 		return;
 	int one = 1;
+	if (has_from(q)) { // where that fails the kernel chooses
+		struct sockaddr_in6 from = {.sin6_family = AF_INET6, .sin6_scope_id = q->from.scope};
+		addr_bytes(&q->from, from.sin6_addr.s6_addr);
+		(void)!bind(fd, (const struct sockaddr *)&from, sizeof(from));
+	}
 	if (v4)
 		setsockopt(fd, IPPROTO_IP, IP_TTL, &one, sizeof(one));
 	else
@@ -172,10 +183,10 @@ static int known_read(struct mnl_socket *nl, struct resolution *r)
 	return rc;
 }
 
-static void ask_by_datagram(struct resolution *r)
+static void ask_by_datagram(const struct resolution *r, bool from_given)
 {
 	for (unsigned i = 0; i < r->n; i++)
-		if (!r->done[i])
+		if (!r->done[i] && has_from(&r->q[i]) == from_given)
 			datagram_send(&r->q[i]);
 }
 
@@ -198,7 +209,7 @@ static int answers_await(struct mnl_socket *nl, struct resolution *r, int64_t de
 			return rc;
 		if (r->refused && !asked_by_datagram) {
 			asked_by_datagram = true;
-			ask_by_datagram(r);
+			ask_by_datagram(r, false);
 		}
 	}
 	return 0;
@@ -217,6 +228,13 @@ static struct resolution *resolution_new(struct neigh_query *q, unsigned n, uint
 	return r;
 }
 
+struct addr neigh_from(const struct net_table *t, const struct addr *addr, uint32_t ifindex,
+		       const struct addr *source)
+{
+	bool kernels = addr_is_v4(addr) || addr_is_v4(source) || net_table_has_link_local(t, ifindex);
+	return kernels ? (struct addr){0} : *source;
+}
+
 int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct err_text *e)
 {
 	int64_t deadline = clock_mono_ns() + timeout_ns;
@@ -231,6 +249,8 @@ int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct 
 	r->trust_fails = true;
 	if (rc == 0 && r->open)
 		rc = requests_send(nl, r);
+	if (rc == 0)
+		ask_by_datagram(r, true);
 	if (rc == 0)
 		rc = answers_await(nl, r, deadline);
 	if (rc)

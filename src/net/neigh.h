@@ -11,10 +11,19 @@
 
 struct neigh_query {
 	struct addr addr; // in
+	struct addr from; // in: ask with this address of ours (neigh_from); all zero: the kernel chooses
 	uint32_t ifindex; // in
 	bool resolved;    // out
 	uint8_t mac[6];   // out
 };
+
+struct net_table;
+
+// What to ask with for an address on a link. The kernel solicits IPv6 neighbours from the link-local address,
+// and not at all from a link without one, unless it has a packet for them: then it takes that packet's
+// source.
+struct addr neigh_from(const struct net_table *t, const struct addr *addr, uint32_t ifindex,
+		       const struct addr *source);
 
 // Resolves all of them at once, waiting at most timeout_ns. Those still unknown have resolved = false.
 // Returns an error only when netlink itself fails.

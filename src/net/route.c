@@ -339,6 +339,16 @@ int net_table_lookup(const struct net_table *t, const struct addr *dst, struct n
 	return no_route(dst, e, t->only_ifindex ? "none over the chosen interface" : "none in the table");
 }
 
+bool net_table_has_link_local(const struct net_table *t, uint32_t ifindex)
+{
+	for (size_t i = 0; i < t->own_count; i++) {
+		const struct own_addr *o = &t->own[i];
+		if (o->ifindex == ifindex && !addr_is_v4(&o->addr) && needs_scope(&o->addr))
+			return true;
+	}
+	return false;
+}
+
 bool net_table_is_ours(const struct net_table *t, const struct addr *a)
 {
 	if (!addr_is_v4(a) && needs_scope(a)) {

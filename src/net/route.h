@@ -55,5 +55,7 @@ int net_table_lookup(const struct net_table *t, const struct addr *dst, struct n
 
 const struct net_link *net_table_link(const struct net_table *t, uint32_t ifindex);
 const struct net_link *net_table_link_named(const struct net_table *t, const char *name);
+// Has the link a link-local IPv6 address that can be used? False where IPv6 was not read.
+bool net_table_has_link_local(const struct net_table *t, uint32_t ifindex);
 // Does this host own the address?
 bool net_table_is_ours(const struct net_table *t, const struct addr *a);

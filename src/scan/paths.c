@@ -126,9 +126,12 @@ static int add_hop(struct paths *p, const struct frame_hop *h, uint32_t *hop)
 }
 
 // Link address of a gateway, or of nothing when it does not answer: the kernel may still find a way (raw IP).
-static bool resolve_gateway(const struct net_path *path, uint8_t mac[6])
+static bool resolve_gateway(const struct paths *p, const struct net_path *path, uint8_t mac[6])
 {
-	struct neigh_query q = {.addr = path->gateway, .ifindex = path->link->ifindex};
+	uint32_t ifindex = path->link->ifindex;
+	struct neigh_query q = {.addr = path->gateway,
+				.from = neigh_from(p->cfg.table, &path->gateway, ifindex, &path->source),
+				.ifindex = ifindex};
 	struct err_text ignored;
 	if (neigh_resolve(&q, 1, GATEWAY_WAIT_NS, &ignored) || !q.resolved)
 		return false;
@@ -149,7 +152,7 @@ static int make_hop(struct paths *p, const struct net_path *path, bool discovery
 		return 0;
 	}
 	// Also where the kernel routes: a burst to an unresolved neighbour would lose its first frames.
-	bool resolved = ethernet && path->via_gateway && resolve_gateway(path, h->dst_mac);
+	bool resolved = ethernet && path->via_gateway && resolve_gateway(p, path, h->dst_mac);
 	if (resolved && p->cfg.has[PATH_AFPACKET]) {
 		h->transport = PATH_AFPACKET;
 		h->has_link = true;

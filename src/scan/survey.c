@@ -77,7 +77,10 @@ static void collect(struct scan *s, struct neigh_query *q, unsigned *n)
 		if (net_table_lookup(s->table, &a, &path, NULL, NULL) || path.local || path.via_gateway ||
 		    path.link->kind != LINK_ETHERNET)
 			continue;
-		q[(*n)++] = (struct neigh_query){.addr = a, .ifindex = path.link->ifindex};
+		uint32_t ifindex = path.link->ifindex;
+		q[(*n)++] = (struct neigh_query){.addr = a,
+						 .from = neigh_from(s->table, &a, ifindex, &path.source),
+						 .ifindex = ifindex};
 	}
 }
 

@@ -227,6 +227,25 @@ def test_targets_named_twice_are_scanned_once(lab):
     assert found.repeated == [] and len(found.ports) == 8 * 50 == found.summary["frames"]
 
 
+@pytest.fixture
+def no_link_local(lab):
+    """The scanner's interface has no address in fe80::/10, from which a kernel would solicit."""
+    address = re.search(r"fe80:\S+", lab.run("ip", "-6", "-br", "addr", "show", "dev", "eth0", check=True).stdout)[0]
+    lab.run("ip", "addr", "del", address, "dev", "eth0", check=True)
+    yield
+    lab.run("ip", "addr", "add", address, "dev", "eth0", "nodad", check=True)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--engine", "afpacket"], ["-sT"]], ids=str)
+@pytest.mark.parametrize("name", ["web", "near"])  # through a gateway, on the link
+def test_interface_without_a_link_local_address(lab, no_link_local, name, arguments):
+    lab.run("ip", "neigh", "flush", "dev", "eth0", check=True)
+    port = lab.host(name).tcp[0]
+    found = jsonl(lab, "-n", f"-p{port}", *arguments, lab.host(name).v6)
+    assert found.open() == {(lab.host(name).v6, port)}
+    assert found.summary["elapsed"] < 1, "nothing was waited for in vain"
+
+
 # ---- parts of a scan
 
 SPACE = ["-n", "-Pn", "-p1-700", "--all-states", "198.19.8.0/27"]

@@ -288,6 +288,45 @@ static void test_neighbours(void **state)
 	lab_close(&lab);
 }
 
+// From a link without a link-local address the kernel solicits nobody, unless it has a packet for them.
+static void test_neighbours_without_link_local(void **state)
+{
+	(void)state;
+	struct lab lab;
+	if (!lab_open(&lab))
+		skip();
+	uint32_t near = if_nametoindex("near");
+	const struct addr source = {.hi = 0x20010db800000000, .lo = 1};
+	const struct addr v4 = addr_v4(0xc6120002), v4_source = addr_v4(0xc6120001);
+	struct neigh_query q[] = {
+		{.addr = {.hi = 0x20010db800000000, .lo = 2}, .ifindex = near},
+		{.addr = {.hi = 0x20010db800000000, .lo = 0x99}, .ifindex = near}, // nobody
+		{.addr = v4, .ifindex = near},
+	};
+	struct err_text e;
+	lab_run("ip -6 addr flush dev near scope link; ip addr add fe80::1/64 dev near nodad");
+	for (int without = 0; without < 2; without++) {
+		struct net_table *t;
+		if (without)
+			lab_run("ip addr del fe80::1/64 dev near; ip neigh flush dev near");
+		assert_int_equal(net_table_read(&t, true, true, NULL, NULL, &e), 0);
+		assert_int_equal(net_table_has_link_local(t, near), !without);
+		for (unsigned i = 0; i < 2; i++) {
+			q[i].from = neigh_from(t, &q[i].addr, near, &source);
+			assert_true(addr_equal(&q[i].from, without ? &source : &(struct addr){0}));
+		}
+		q[2].from = neigh_from(t, &v4, near, &v4_source);
+		assert_true(addr_equal(&q[2].from, &(struct addr){0}));
+		assert_int_equal(neigh_resolve(q, 3, 3000000000, &e), 0);
+		assert_true(q[0].resolved);
+		assert_false(q[1].resolved);
+		assert_true(q[2].resolved);
+		assert_memory_equal(q[0].mac, q[2].mac, 6);
+		net_table_free(t);
+	}
+	lab_close(&lab);
+}
+
 // Needs no rights: this process can always read its own namespace.
 static void test_loopback(void **state)
 {
@@ -317,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_one_interface),
 		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_neighbours_without_link_local),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
