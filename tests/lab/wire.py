@@ -2,11 +2,13 @@
 
 import bisect
 import collections
+import contextlib
 import pathlib
 import shlex
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 from support import PRTIP
@@ -110,12 +112,21 @@ def batches(times, pause):
 class Running:
     """A scan in the background and its capture."""
 
-    def __init__(self, lab, arguments, filter="", iface="eth0", host="scanner"):
+    def __init__(self, lab, arguments, filter="", iface="eth0", host="scanner", watch=False):
         self.capture = lab.capture(iface, host=host, filter=filter, buffer_kib=16384)
         self.capture.__enter__()
         self.begin = time.monotonic()
         self.process = lab.popen(PRTIP, *words(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True)
+        self.waited = 0.0  # for a processor, in all
+        if watch:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            while self.process.poll() is None:
+                self.waited = waited_for_processor(self.process.pid)
+                time.sleep(0.1)
 
     def end(self, after=None, timeout=60):
         """Waits for the scan's end, or breaks it off so many seconds after it began. Returns the capture."""
