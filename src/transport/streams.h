@@ -37,7 +37,7 @@ struct stream_result {
 	uint64_t token;
 	uint8_t outcome;  // enum stream_outcome
 	int error;        // errno
-	uint32_t rtt_us;  // connect call to completion
+	uint32_t rtt_us;  // connect call to completion; 0: not known
 	uint32_t sent_us; // when connect was called, clock_mono_ns()/1000 low 32 bits
 };
 

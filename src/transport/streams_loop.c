@@ -11,11 +11,12 @@
 #include "base/clock.h"
 #include "transport/streams_private.h"
 
-#define JOBS_RING  1024 // jobs taken ahead of the sockets
-#define JOBS_BATCH 64
-#define OUT_BATCH  64
-#define RETRY_NS   (3 * NS_PER_MS) // between tries when the system is short of something
-#define GIVE_UP_NS (10 * NS_PER_S) // such a shortage with nothing of ours in flight is not going away
+#define JOBS_RING    1024 // jobs taken ahead of the sockets
+#define JOBS_BATCH   64
+#define OUT_BATCH    64
+#define RETRY_NS     (3 * NS_PER_MS) // between tries when the system is short of something
+#define SYN_AGAIN_NS NS_PER_S        // the kernel's own retransmission
+#define GIVE_UP_NS   (10 * NS_PER_S) // such a shortage with nothing of ours in flight is not going away
 
 struct stream_loop {
 	const struct poller_ops *ops;
@@ -64,6 +65,15 @@ static void flush(struct stream_loop *l)
 		l->notify(l->notify_ctx, false);
 }
 
+// From a second on (RFC 6298) the kernel has sent its SYN again, and nobody can say which of the two was
+// answered: no RTT then (Karn).
+static uint32_t rtt_of(enum stream_outcome outcome, int64_t elapsed_ns)
+{
+	if (outcome != STREAM_TIMEOUT && elapsed_ns >= SYN_AGAIN_NS)
+		return 0;
+	return (uint32_t)(elapsed_ns / NS_PER_US);
+}
+
 static void emit(struct stream_loop *l, const struct stream_job *job, enum stream_outcome outcome, int err,
 		 int64_t start_ns)
 {
@@ -71,7 +81,7 @@ static void emit(struct stream_loop *l, const struct stream_job *job, enum strea
 		.token = job->token,
 		.outcome = (uint8_t)outcome,
 		.error = err,
-		.rtt_us = (uint32_t)((clock_mono_ns() - start_ns) / NS_PER_US),
+		.rtt_us = rtt_of(outcome, clock_mono_ns() - start_ns),
 		.sent_us = (uint32_t)(start_ns / NS_PER_US),
 	};
 	if (l->out_len == OUT_BATCH)

@@ -1,6 +1,7 @@
 // The stream transports against a peer with open, closed, dropped and rejected ports, in namespaces of the
 // test's own; every case for epoll and io_uring, in the caller's thread and with workers. Most of it needs
 // root, which a person without it is told.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -45,7 +47,9 @@ static struct addr peer_v6(void)
 
 // ---- the peer
 
-#define LISTENERS 20
+#define LISTENERS       20
+#define FIRST_LOST_PORT 2200
+#define FIRST_LOST      6
 
 static struct pollfd listeners[LISTENERS];
 
@@ -57,6 +61,20 @@ static void *accept_all(void *arg)
 			if (listeners[i].revents)
 				close(accept(listeners[i].fd, NULL, NULL));
 	return NULL;
+}
+
+// The first SYN to each of these is lost.
+static bool drop_first(void)
+{
+	char command[160];
+	for (unsigned i = 0; i < FIRST_LOST; i++) {
+		snprintf(command, sizeof(command),
+			 "nft add rule inet t i tcp dport %u limit rate 1/day burst 1 packets drop",
+			 FIRST_LOST_PORT + i);
+		if (!netns_run(command))
+			return false;
+	}
+	return true;
 }
 
 static bool serve(void)
@@ -75,7 +93,8 @@ static bool serve(void)
 			 " tcp dport 1000-1019 drop;"
 			 " tcp dport 1100-1149 reject with tcp reset;"
 			 " tcp dport 1200-1249 reject with icmpx type admin-prohibited;"
-			 " tcp dport 1300-1349 reject with icmpx type host-unreachable; }; }'");
+			 " tcp dport 1300-1349 reject with icmpx type host-unreachable; }; }'") &&
+	       drop_first();
 }
 
 static enum stream_outcome truth(uint16_t port)
@@ -415,6 +434,31 @@ static void test_tiny_port_range(void **state)
 	assert_true(netns_run("sysctl -w net.ipv4.ip_local_port_range='32768 60999'"));
 }
 
+// What is answered after the kernel sent its SYN again tells no RTT.
+static void test_kernel_tries_again(void **state)
+{
+	(void)state;
+	static_assert(ENGINES <= FIRST_LOST, "each has a port of its own");
+	for (unsigned i = 0; i < ENGINES; i++) {
+		struct streams_config cfg = {.workers = engines[i].workers};
+		struct stream_job jobs[] = {
+			{.token = 0,
+			 .dst = peer_v4(),
+			 .port = (uint16_t)(FIRST_LOST_PORT + i),
+			 .timeout_ns = 8 * NS_PER_S},
+			{.token = 1, .dst = peer_v4(), .port = 2000, .timeout_ns = 8 * NS_PER_S},
+		};
+		struct run r = {.ops = engines[i].ops, .jobs = jobs, .count = 2};
+		open_or_fail(&r, &cfg);
+		run_jobs(&r);
+		assert_int_equal(r.results[0].outcome, STREAM_REFUSED);
+		assert_int_equal(r.results[0].rtt_us, 0);
+		assert_int_equal(r.results[1].outcome, STREAM_CONNECTED);
+		assert_int_not_equal(r.results[1].rtt_us, 0);
+		free_run(&r);
+	}
+}
+
 // No way there at all: told at once, by the local kernel.
 static void test_no_route(void **state)
 {
@@ -530,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_tiny_descriptor_limit),
 		cmocka_unit_test(test_descriptors_run_out),
 		cmocka_unit_test(test_tiny_port_range),
+		cmocka_unit_test(test_kernel_tries_again),
 		cmocka_unit_test(test_no_route),
 		cmocka_unit_test(test_close_in_flight),
 	};
