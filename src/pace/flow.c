@@ -21,6 +21,10 @@
 #define FAR_US         5000u
 #define ARRIVAL_US     10000
 #define ARRIVAL_MIN    8u
+#define CALM_SENT      128u
+#define CALM_US        1000000u
+#define CALM_SLACK     4.0
+#define CALM_CUT       0.9
 
 static double ceiling(const struct flow *f, const struct flow_policy *p)
 {
@@ -139,7 +143,7 @@ static void judge_bad(struct flow *f, const struct flow_policy *p, const struct 
 	if (p->level == FLOW_HOST && sparing && arrival_pps(f, now_us) <= LIMIT_PPS &&
 	    !queue_grew(f, p, e->min_rtt_us)) {
 		if (f->bad_epochs >= LIMIT_EPOCHS && later(e->end_us, f->bad_since_us) >= LIMIT_US)
-			f->limited = true;
+			f->limited = FLOW_LIMITED;
 		return;
 	}
 	if (p->level == FLOW_HOST || f->bad_epochs >= 2)
@@ -151,7 +155,7 @@ static void judge_limited(struct flow *f, const struct flow_epoch *e, double sec
 {
 	double achieved = e->sent / seconds;
 	if (arrival_pps(f, now_us) > 2 * LIMIT_PPS && e->answered >= EVIDENCE) { // no limit after all
-		f->limited = false;
+		f->limited = FLOW_UNLIMITED;
 		f->slow_start = false;
 		f->bad_epochs = 0;
 		f->share = 0;
@@ -159,6 +163,27 @@ static void judge_limited(struct flow *f, const struct flow_epoch *e, double sec
 		return;
 	}
 	grow(f, achieved, 2);
+}
+
+// Of a flow that is kept below its limit the usual share of answers is expected: what grows by small steps is
+// cut as soon as they are too few.
+static void judge_calm(struct flow *f, const struct flow_epoch *e, double seconds)
+{
+	if (later(e->start_us, f->cut_us) < 0)
+		return;
+	double share = fmin(e->answered / (double)e->sent, 1),
+	       usual = f->share > 0 ? (double)f->share : share;
+	double expect = usual * e->sent;
+	double least = expect - 3 * sqrt(expect * (1 - usual) + 1) - CALM_SLACK;
+	if (e->answered < least) {
+		f->rate_pps *= fmax(CALM_CUT * share / usual, 0.5);
+		f->slow_start = false;
+		f->cut_us = f->now.start_us;
+		return;
+	}
+	f->share = (float)(usual + (share - usual) * (share > usual ? 0.5 : 0.02));
+	if (least > 0 && e->sent / seconds > f->rate_pps / 2)
+		f->rate_pps *= f->slow_start ? 1.1 : 1.02;
 }
 
 static void learn(struct flow *f, const struct flow_epoch *e)
@@ -203,7 +228,10 @@ static void judge(struct flow *f, const struct flow_policy *p, const struct flow
 	f->judged = *e;
 	f->undo_pps = 0;
 	if (f->limited) {
-		judge_limited(f, e, seconds, now_us);
+		if (f->limited == FLOW_CALM)
+			judge_calm(f, e, seconds);
+		else
+			judge_limited(f, e, seconds, now_us);
 		return;
 	}
 	bool telling = p->judge && f->share > 0 && expect >= 10;
@@ -235,6 +263,8 @@ static bool epoch_over(const struct flow *f, uint32_t now_us)
 	uint32_t least = f->lag.srtt_us / 4 > EPOCH_MIN_US ? f->lag.srtt_us / 4 : EPOCH_MIN_US;
 	if (f->now.sent < EPOCH_MIN_SENT || lasted < least)
 		return false;
+	if (f->limited == FLOW_CALM)
+		return f->now.sent >= CALM_SENT || lasted >= CALM_US;
 	if (lasted >= EPOCH_MAX_US)
 		return true;
 	bool enough = f->limited || f->share <= 0 || (double)f->share * f->now.sent >= EVIDENCE;
@@ -435,4 +465,28 @@ void flow_forgive(struct flow *f, int64_t now_ns)
 	f->pending = 0;
 	f->slow_start = true;
 	epoch_start(&f->now, micros(now_ns));
+}
+
+static void limit(struct flow *f, enum flow_limit limited, double pps, int64_t now_ns)
+{
+	f->limited = (uint8_t)limited;
+	f->rate_pps = pps;
+	f->slow_start = true;
+	f->bad_epochs = 0;
+	f->pending = 0;
+	f->judged.sent = 0;
+	f->undo_pps = 0;
+	if (f->tokens > 1)
+		f->tokens = 1;
+	epoch_start(&f->now, micros(now_ns));
+}
+
+void flow_calm(struct flow *f, double pps, int64_t now_ns)
+{
+	limit(f, FLOW_CALM, pps, now_ns);
+}
+
+void flow_flood(struct flow *f, double pps, int64_t now_ns)
+{
+	limit(f, FLOW_LIMITED, pps, now_ns);
 }

@@ -4,7 +4,8 @@
 // it falls as the rate grows, answers are being lost. A flow sends in short epochs; an epoch is judged once
 // its answers have had time to arrive. A good epoch lets the rate grow, a bad one cuts it to what came
 // through. RTT growth tells a full queue. A host whose few answers stay flat whatever is sent, without RTT
-// growth, limits its resets or ICMP errors: that is no loss (`limited`).
+// growth, limits something: its resets or ICMP errors, which is no loss, or the probes that it takes
+// (`limited`). Whoever finds out which of them it is tells the flow by flow_calm.
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +14,12 @@
 #include "pace/rtt.h"
 
 enum flow_level { FLOW_HOST, FLOW_NET, FLOW_ALL };
+
+enum flow_limit {
+	FLOW_UNLIMITED, // as far as is known
+	FLOW_LIMITED,   // its answers stay flat, and it is sent to without regard to them
+	FLOW_CALM,      // the same, sent to a little below that rate: most that can be answered is
+};
 
 struct flow_policy {
 	enum flow_level level;
@@ -48,7 +55,8 @@ struct flow {
 	uint32_t cut_us;
 	uint8_t bad_epochs; // in a row
 	uint8_t pending;    // entries of `closed` in use
-	bool slow_start, limited;
+	bool slow_start;
+	uint8_t limited; // enum flow_limit
 
 	struct pace_rtt rtt;
 	struct pace_rtt lag; // the same from when the frame was handed over: queues of our own included
@@ -72,7 +80,7 @@ int64_t flow_wait_ns(const struct flow *f, const struct flow_policy *p, int64_t 
 // must not count for the flows around it.
 static inline bool flow_apart(const struct flow *f)
 {
-	return f->limited || f->bad_epochs > 0;
+	return f->limited != FLOW_UNLIMITED || f->bad_epochs > 0;
 }
 
 // A frame leaves. `judged`: it is a first try, so that its answer counts.
@@ -81,6 +89,11 @@ void flow_sent(struct flow *f, const struct flow_policy *p, int64_t now_ns, bool
 // An answer to a first try that was handed over at `sent_ns`; rtt_us 0 when not known.
 void flow_answered(struct flow *f, const struct flow_policy *p, int64_t sent_ns, uint32_t rtt_us,
 		   int64_t now_ns);
+
+// A limited flow is sent to at this rate from now on, or a little more or less, as its answers tell.
+void flow_calm(struct flow *f, double pps, int64_t now_ns);
+// … and without regard to its answers again.
+void flow_flood(struct flow *f, double pps, int64_t now_ns);
 
 // Answers were dropped on this side (a receive ring overflowed): slow down. FLOW_ALL.
 void flow_overrun(struct flow *f, const struct flow_policy *p, int64_t now_ns);

@@ -79,6 +79,10 @@ static void add_summary(struct scan_summary *sum, const struct scan_summary *one
 	sum->missed_expected += one->missed_expected;
 	sum->missed_bound += one->missed_bound;
 	sum->hosts_limited += one->hosts_limited;
+	sum->hosts_probes_limited += one->hosts_probes_limited;
+	sum->hosts_unsure += one->hosts_unsure;
+	if (one->unsure_pps > 0 && (sum->unsure_pps <= 0 || one->unsure_pps < sum->unsure_pps))
+		sum->unsure_pps = one->unsure_pps;
 	if (one->loss > sum->loss)
 		sum->loss = one->loss;
 	if (one->tries > sum->tries)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "scan/sweep_state.h"
+#include "scan/sweep_doubt.h"
 
 #define BLOCKED_STREAK 128   // positions in a row whose hosts are over their budget: stop looking
 #define SAMPLE_WANTED  5000u // positions that are always sent again, if there are so many …
@@ -18,6 +18,8 @@
 #define AHEAD_ALONE    8u  // … of one host, which is often over its budget
 
 #define LONGER_TRIES        2 // doublings of a connection's time-out
+#define CALM_FLOOR_PPS      1
+#define CALM_BURST          3
 #define CATCH_UP_NS         (10 * NS_PER_MS)
 #define CEILING_SHARE       0.99
 #define CEILING_CATCH_UP_NS (4 * NS_PER_MS)
@@ -35,6 +37,14 @@ static void policies(struct sweep *s)
 		.burst = 64,
 		.judge = !p->sequential,
 		.scan_delay_ns = p->scan_delay_ns,
+	};
+	s->calm_policy = (struct flow_policy){
+		.level = FLOW_HOST,
+		.start_pps = 1,
+		.silent_pps = INFINITY,
+		.floor_pps = CALM_FLOOR_PPS,
+		.burst = CALM_BURST,
+		.judge = true,
 	};
 	s->net_policy = (struct flow_policy){
 		.level = FLOW_NET,
@@ -107,11 +117,12 @@ static enum gate evidence(struct sweep *s, struct sweep_host *h, struct flow *ne
 {
 	int64_t wait = INT64_MAX;
 	enum gate g = GATE_OPEN;
+	const struct flow_policy *hp = sweep_host_policy(s, h);
 	if (!flow_apart(&h->flow) && !flow_may_send(&s->all, &s->all_policy, now_ns)) {
 		wait = flow_wait_ns(&s->all, &s->all_policy, now_ns);
 		g = GATE_ALL;
-	} else if (!flow_may_send(&h->flow, &s->host_policy, now_ns)) {
-		wait = flow_wait_ns(&h->flow, &s->host_policy, now_ns);
+	} else if (!flow_may_send(&h->flow, hp, now_ns)) {
+		wait = flow_wait_ns(&h->flow, hp, now_ns);
 		g = GATE_HOST;
 	} else if (!flow_apart(&h->flow) && !flow_may_send(net, &s->net_policy, now_ns)) {
 		wait = flow_wait_ns(net, &s->net_policy, now_ns);
@@ -219,7 +230,9 @@ static void visit(struct sweep *s, struct chunk *c, const struct sight *at, stru
 	c->todo &= ~at->bit;
 	bool judged = c->tries == 1, apart = flow_apart(&h->flow);
 	if (!stated || s->policy.scan_delay_ns > 0)
-		flow_sent(&h->flow, &s->host_policy, f->now_ns, judged);
+		flow_sent(&h->flow, sweep_host_policy(s, h), f->now_ns, judged || sweep_slow_first(h, c));
+	if (apart)
+		sweep_doubt_sent(s, h, f->now_ns);
 	s->asked_since += judged && !apart && s->asked_since < UINT32_MAX;
 	if (!stated && !apart) {
 		flow_sent(&s->all, &s->all_policy, f->now_ns, judged);
@@ -360,6 +373,14 @@ static void start_clock(struct sweep *s, int64_t now_ns)
 	s->slow_checked_ns = now_ns;
 }
 
+// Is all that there is to do up to what is held?
+static bool nothing_else(const struct sweep *s)
+{
+	return !s->current && !s->resend.head && !s->deferred.head && !s->waiting[1].head &&
+	       !s->waiting[2].head && !s->unsure[1].head && !s->unsure[2].head &&
+	       (window_exhausted(&s->window) || s->window.tail - s->window.head >= s->window.slots);
+}
+
 unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, unsigned max)
 {
 	if (s->slow_checked_ns == 0)
@@ -367,10 +388,16 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 	s->now_ns = now_ns;
 	sweep_expire(s, now_ns);
 	sweep_wake_hosts(s);
+	if (s->doubt_count)
+		sweep_doubt_look(s, now_ns);
+	if (s->held_due)
+		sweep_settle_held(s, now_ns);
 	if (now_ns < s->blocked_until_ns)
 		return 0;
 	max = stated_limit(s, max, now_ns);
 	struct filler f = {.shots = shots, .max = max, .wait_ns = INT64_MAX, .now_ns = now_ns};
+	if (s->doubt_count && max > 1)
+		f.max--; // for a control
 	if (!s->current)
 		send_deferred(s, &f);
 	while (may_go_on(&f)) {
@@ -379,12 +406,17 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 			break;
 		work(s, c, &f);
 	}
+	// Last: the first frames after a pause pass where later ones are dropped.
+	if (s->doubt_count && f.n && f.n < max && sweep_doubt_control(s, now_ns, &shots[f.n]))
+		f.n++;
 	if (f.n) {
 		s->last_sent_ns = now_ns;
 		pace_bucket_take(&s->stated, f.n);
 		pace_bucket_take(&s->ceiling, f.n);
 	} else {
 		nothing_due(s, &f);
+		if (s->held.head && nothing_else(s) && sweep_doubt_idle(s, now_ns))
+			sweep_settle_held(s, now_ns);
 	}
 	window_advance(&s->window);
 	return f.n;
@@ -423,12 +455,14 @@ void sweep_look(struct sweep *s, int64_t now_ns)
 {
 	int64_t gap = s->all_policy.seen_ns ? now_ns - s->all_policy.seen_ns : 0;
 	uint32_t late_us = gap > NS_PER_S ? 1000000 : (uint32_t)(gap / NS_PER_US);
-	s->host_policy.late_us = s->net_policy.late_us = s->all_policy.late_us = late_us;
+	s->host_policy.late_us = s->calm_policy.late_us = s->net_policy.late_us = s->all_policy.late_us =
+		late_us;
 }
 
 void sweep_seen(struct sweep *s, int64_t now_ns)
 {
-	s->host_policy.seen_ns = s->net_policy.seen_ns = s->all_policy.seen_ns = now_ns;
+	s->host_policy.seen_ns = s->calm_policy.seen_ns = s->net_policy.seen_ns = s->all_policy.seen_ns =
+		now_ns;
 }
 
 void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, uint32_t rtt_us)
@@ -441,7 +475,10 @@ void sweep_seed_rtt(struct sweep *s, uint64_t addr_index, uint32_t rtt_us)
 
 bool sweep_host_limited(const struct sweep *s, uint64_t addr_index)
 {
-	return s->dense && s->hosts[addr_index].flow.limited;
+	if (!s->dense || !s->hosts[addr_index].flow.limited)
+		return false;
+	const struct sweep_doubt *d = sweep_doubt_of(s, &s->hosts[addr_index]);
+	return !d || d->verdict != DOUBT_PROBES;
 }
 
 void sweep_item_at(const struct sweep *s, uint64_t position, struct space_item *item)

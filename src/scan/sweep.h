@@ -112,7 +112,7 @@ int64_t sweep_last_sent_ns(const struct sweep *s);
 const struct scan_counters *sweep_counters(const struct sweep *s);
 // Loss, tries, confidence and missed ports into the summary.
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum);
-// Is the host's answering limited by itself?
+// Does the host limit its answers, as far as is known?
 bool sweep_host_limited(const struct sweep *s, uint64_t addr_index);
 
 // What a position is (for transports that hand positions back).

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "scan/sweep_state.h"
+#include "scan/sweep_doubt.h"
 
 #define EARLY_ANSWERS 64
 #define AT_ONCE       16u // answers whose places are found together
@@ -128,6 +128,13 @@ static void tell_late(struct sweep *s, const struct sweep_reply *r, const struct
 	tell(s, r, at, 0, true);
 }
 
+static void duplicate(struct sweep *s, const struct place *at)
+{
+	s->c.duplicates++;
+	if (s->doubt_count)
+		sweep_doubt_repeated(s, at->host, at->k);
+}
+
 // After its window has closed: news only when it is open and was not reported.
 static void late_answer(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
@@ -136,7 +143,7 @@ static void late_answer(struct sweep *s, const struct sweep_reply *r, const stru
 	else if (seen_add(&s->seen, at->k))
 		tell_late(s, r, at);
 	else
-		s->c.duplicates++;
+		duplicate(s, at);
 }
 
 // The newest try of a position that has left.
@@ -179,11 +186,10 @@ static void learn_timeout(struct sweep *s, const struct sweep_host *h)
 static void pace_answer(struct sweep *s, const struct place *at, uint32_t rtt_us, int64_t now_ns)
 {
 	struct sweep_host *h = at->host;
-	bool was_limited = h->flow.limited;
 	int32_t lag_us =
 		(int32_t)((uint32_t)(now_ns / NS_PER_US) - s->window.before[window_stamp(&s->window, at->k)]);
 	int64_t handed = now_ns - (lag_us < 0 ? 0 : lag_us) * NS_PER_US;
-	flow_answered(&h->flow, &s->host_policy, handed, rtt_us, now_ns);
+	flow_answered(&h->flow, sweep_host_policy(s, h), handed, rtt_us, now_ns);
 	learn_timeout(s, h);
 	if (!flow_apart(&h->flow)) {
 		if (sweep_outage(s, now_ns))
@@ -192,7 +198,7 @@ static void pace_answer(struct sweep *s, const struct place *at, uint32_t rtt_us
 		s->answered_ns = now_ns;
 		flow_answered(&s->all, &s->all_policy, handed, rtt_us, now_ns);
 		flow_answered(at->net, &s->net_policy, handed, rtt_us, now_ns);
-	} else if (h->flow.limited && !was_limited) {
+	} else if (h->flow.limited && sweep_doubt_answer(s, h, now_ns)) {
 		flow_forgive(&s->all, now_ns);
 		flow_forgive(at->net, now_ns);
 	}
@@ -201,9 +207,16 @@ static void pace_answer(struct sweep *s, const struct place *at, uint32_t rtt_us
 		s->deferred_until_ns = 0; // its rate may have grown by much
 }
 
-// An answer to a later try tells the RTT, and that the host lives.
-static void pace_late_try(struct sweep *s, struct sweep_host *h, uint32_t rtt_us)
+// An answer to a later try tells the RTT, and that the host lives. `slow`: it was the first at a slow rate.
+static void pace_late_try(struct sweep *s, struct sweep_host *h, uint32_t rtt_us, bool slow, int64_t now_ns)
 {
+	if (h->flow.limited)
+		sweep_doubt_answer(s, h, now_ns);
+	if (slow && rtt_us) {
+		flow_answered(&h->flow, &s->calm_policy, now_ns - rtt_us * NS_PER_US, rtt_us, now_ns);
+		s->blocked_until_ns = 0;
+		return;
+	}
 	if (rtt_us)
 		pace_rtt_sample(&h->flow.rtt, rtt_us);
 	if (h->flow.answers < UINT32_MAX)
@@ -230,13 +243,17 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 	if (try_no == 1 && c->tries == 1)
 		pace_answer(s, at, rtt_us, now_ns);
 	else
-		pace_late_try(s, h, rtt_us);
+		pace_late_try(s, h, rtt_us, sweep_slow_first(h, c) && try_no == c->tries, now_ns);
+	if (h->flow.limited == FLOW_CALM)
+		sweep_doubt_loss(h, c, try_no);
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, at->k);
 		h->open++;
 		s->open_by_try[try_no]++;
 		if (try_no > 1)
 			h->open_second++;
+		if (h->flow.limited)
+			sweep_doubt_open(s, h, at->k, now_ns);
 	}
 	s->c.answered++;
 	s->c.records++;
@@ -250,7 +267,7 @@ static void take_back(struct sweep *s, const struct place *at, const struct swee
 {
 	struct sweep_host *h = at->host;
 	at->chunk->given &= ~at->bit;
-	pace_late_try(s, h, age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1);
+	pace_late_try(s, h, age_ns < 0 ? 0 : (uint32_t)(age_ns / NS_PER_US) + 1, false, s->now_ns);
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, at->k);
 		h->open++;
@@ -262,7 +279,7 @@ static void take_back(struct sweep *s, const struct place *at, const struct swee
 static void again(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
 	if (r->state != STATE_OPEN || !seen_add(&s->seen, at->k)) {
-		s->c.duplicates++;
+		duplicate(s, at);
 		return;
 	}
 	at->host->open++;

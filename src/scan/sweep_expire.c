@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/clock.h"
-#include "scan/sweep_state.h"
+#include "scan/sweep_doubt.h"
 
 #define SLOW_CHECK_NS     (500 * NS_PER_MS)
 #define SLOW_SCAN_MAX     4096u
@@ -16,6 +16,7 @@
 #define OUTAGE_NS         (20 * NS_PER_MS)
 #define USUAL_MOST        0.999
 #define SURE              0.99
+#define HELD_LOOK_NS      (2 * NS_PER_MS)
 
 int64_t sweep_timeout_ns(const struct sweep *s)
 {
@@ -160,9 +161,11 @@ static void give_up(struct sweep *s, struct chunk *c, uint64_t bit, struct sweep
 	c->done |= bit;
 	c->given |= bit;
 	s->c.silent++;
-	s->silent_by_try[c->tries]++;
+	struct sweep_doubt *d = h->flow.limited ? sweep_doubt_of(s, h) : NULL;
+	unsigned tries = d ? sweep_doubt_given_up(d, c) : c->tries;
+	s->silent_by_try[tries]++;
 	h->given_up++;
-	h->tries_spent += c->tries;
+	h->tries_spent += tries;
 	if (s->events.silent)
 		s->events.silent(s->events.ctx, item);
 	sweep_finish(s, h, &item->addr, item->addr_index);
@@ -238,18 +241,21 @@ static bool more_in_any_case(const struct sweep *s, const struct chunk *c)
 	return c->tries < 2 && c->tries < s->policy.max_tries && s->policy.confidence >= SURE;
 }
 
-static bool wants_more(const struct sweep *s, const struct sweep_host *h, const struct chunk *c,
-		       unsigned extra, double all)
+static enum silence wants_more(struct sweep *s, const struct sweep_host *h, struct chunk *c, unsigned extra,
+			       double all)
 {
+	const struct sweep_doubt *d = h->flow.limited ? sweep_doubt_of(s, h) : NULL;
+	if (d && d->verdict != DOUBT_ANSWERS)
+		return sweep_doubt_silence(s, d, c);
 	if (c->tries >= s->policy.max_tries)
-		return false;
+		return SILENCE_OVER;
 	unsigned n = c->tries; // tries that count
 	if (!h->flow.limited)
 		n = n > extra ? n - extra : 0;
 	if (n == 0 ||
 	    (n < 2 && s->policy.confidence >= SURE)) // one lost frame in a burst of our own making must
-		return true;                         // not decide
-	return too_few(s, h, n, all);
+		return SILENCE_AGAIN;                // not decide
+	return too_few(s, h, n, all) ? SILENCE_AGAIN : SILENCE_OVER;
 }
 
 // Does a silent position belong to a host that has never answered?
@@ -261,9 +267,10 @@ static bool any_unsure(const struct settled *t, uint64_t silent)
 	return false;
 }
 
-// Gives up those of the silent positions that had enough tries, and returns the others.
+// Gives up those of the silent positions that had enough tries, and returns the others. *held gets those
+// that can only be judged later.
 static uint64_t sort_silent(struct sweep *s, struct chunk *c, const struct settled *t, uint64_t silent,
-			    unsigned extra)
+			    unsigned extra, uint64_t *held)
 {
 	double all = pace_loss_estimate(&s->loss, PACE_LOSS_PRIOR, PACE_LOSS_PRIOR_WEIGHT);
 	uint64_t again = 0;
@@ -275,8 +282,13 @@ static uint64_t sort_silent(struct sweep *s, struct chunk *c, const struct settl
 			c->done |= bit;
 			s->c.unsent++;
 			sweep_finish(s, h, &t->items[i].addr, t->items[i].addr_index);
-		} else if (wants_more(s, h, c, extra, all)) {
+			continue;
+		}
+		enum silence what = wants_more(s, h, c, extra, all);
+		if (what == SILENCE_AGAIN) {
 			again |= bit;
+		} else if (what == SILENCE_HELD) {
+			*held |= bit;
 		} else if (sampled(s, c, t->base + i)) {
 			again |= bit;
 			c->sampled = true;
@@ -309,9 +321,11 @@ void sweep_settle(struct sweep *s, struct chunk *c, int64_t now_ns, bool unsure_
 		chunk_push(&s->window, &s->unsure[c->tries], c);
 		return;
 	}
-	uint64_t again = silent ? sort_silent(s, c, &t, silent, extra) : 0;
+	uint64_t held = 0, again = silent ? sort_silent(s, c, &t, silent, extra, &held) : 0;
 	if (again)
 		next_try(s, c, again);
+	else if (held)
+		chunk_push(&s->window, &s->held, c);
 	else
 		release(s, c, &t);
 }
@@ -324,6 +338,13 @@ static void expire_queue(struct sweep *s, struct chunk_queue *q, int64_t timeout
 		chunk_pop(&s->window, q);
 		sweep_settle(s, c, now_ns, unsure_done);
 	}
+}
+
+void sweep_settle_held(struct sweep *s, int64_t now_ns)
+{
+	s->held_due = false;
+	for (unsigned n = s->held.count; n; n--)
+		sweep_settle(s, chunk_pop(&s->window, &s->held), now_ns, true);
 }
 
 // Until when silence is known: an answer that waits to be looked at is no silence. (A flood that never lets
@@ -410,5 +431,7 @@ int64_t sweep_wait_ns(const struct sweep *s, int64_t now_ns)
 			due = due > pace_bucket_wait_ns(&s->ceiling) ? due : pace_bucket_wait_ns(&s->ceiling);
 		wait = min64(wait, due);
 	}
+	if (s->held.head)
+		wait = min64(wait, HELD_LOOK_NS);
 	return wait < 0 ? 0 : wait;
 }

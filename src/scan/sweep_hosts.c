@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "scan/sweep_state.h"
+#include "scan/sweep_doubt.h"
 
 #define PAGE       4096
 #define MANY_HOSTS 16384
@@ -34,13 +34,14 @@ int sweep_hosts_init(struct sweep *s, uint64_t addresses)
 		touch(s->hosts, s->host_slots * sizeof(*s->hosts));
 		touch(s->nets, NET_SLOTS * sizeof(*s->nets));
 	}
-	return s->hosts && s->nets ? 0 : -ENOMEM;
+	return s->hosts && s->nets ? sweep_doubts_init(s) : -ENOMEM;
 }
 
 void sweep_hosts_free(struct sweep *s)
 {
 	free(s->hosts_memory);
 	free(s->nets);
+	sweep_doubts_free(s);
 }
 
 unsigned sweep_items(const struct sweep *s, uint64_t base, uint64_t mask, struct space_item *items)

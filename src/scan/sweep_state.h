@@ -44,6 +44,7 @@ struct sweep {
 
 	struct window window;
 	struct chunk_queue resend, deferred;
+	struct chunk_queue held;                 // silent at hosts of which too little is known yet
 	struct chunk_queue waiting[WAIT_QUEUES]; // by try: all sent, until the timeout
 	struct chunk_queue unsure[WAIT_QUEUES];  // … hosts that never answered get longer
 	struct chunk *current;                   // partly sent, first in line
@@ -52,7 +53,7 @@ struct sweep {
 	struct flow *nets;
 	void *hosts_memory; // what they lie in
 	struct flow all;
-	struct flow_policy host_policy, net_policy, all_policy;
+	struct flow_policy host_policy, calm_policy, net_policy, all_policy;
 	uint32_t host_slots;
 	bool dense; // host slot = address index
 
@@ -73,7 +74,11 @@ struct sweep {
 	struct seen seen;
 	int64_t last_sent_ns;
 	int64_t blocked_until_ns;
-	int64_t deferred_until_ns; // no host of a deferred position may be sent to before
+	int64_t deferred_until_ns;  // no host of a deferred position may be sent to before
+	struct sweep_doubt *doubts; // hosts whose answers stay flat (scan/sweep_doubt.h)
+	uint16_t *doubt_of;         // of a host's slot: index + 1
+	uint32_t doubt_count, doubt_next;
+	bool held_due; // what is held can be judged
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
 	uint64_t open_by_try[WINDOW_TRIES_MAX + 1]; // open ports, by the try that they answered
 	unsigned most_tries;                        // of any position
@@ -124,6 +129,17 @@ static inline struct flow *sweep_net(const struct sweep *s, const struct addr *a
 	return &s->nets[hash_mix64(net) & (NET_SLOTS - 1)];
 }
 
+static inline const struct flow_policy *sweep_host_policy(const struct sweep *s, const struct sweep_host *h)
+{
+	return h->flow.limited == FLOW_CALM ? &s->calm_policy : &s->host_policy;
+}
+
+// Of a host that is kept below its limit, the first try at that rate counts.
+static inline bool sweep_slow_first(const struct sweep_host *h, const struct chunk *c)
+{
+	return h->flow.limited == FLOW_CALM && c->tries == c->futile + 1;
+}
+
 // Have answers stayed away for so long, although so many were due, that the way was cut off?
 bool sweep_outage(const struct sweep *s, int64_t now_ns);
 
@@ -133,6 +149,8 @@ int64_t sweep_unsure_timeout_ns(const struct sweep *s);
 // How long after the last frame answers are still waited for.
 int64_t sweep_cool_down_ns(const struct sweep *s);
 
+// What is held is judged anew.
+void sweep_settle_held(struct sweep *s, int64_t now_ns);
 // A position is finished: bookkeeping of its host.
 void sweep_finish(struct sweep *s, struct sweep_host *h, const struct addr *a, uint64_t addr_index);
 // Tells of hosts that were finished long enough ago.

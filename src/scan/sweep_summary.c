@@ -1,7 +1,7 @@
 // Loss, tries and what may have been missed.
 #include <math.h>
 
-#include "scan/sweep_state.h"
+#include "scan/sweep_doubt.h"
 
 #define REPORT_PRIOR_WEIGHT 10.0 // the report leans on what was measured, the choice of tries also on caution
 
@@ -26,17 +26,41 @@ static double miss_share(const struct sweep *s, double p)
 	return n > 0 ? sum / n : 0;
 }
 
+// Positions of which nothing is known are as often open as those that answered.
+static struct missed missed_unsure(const struct sweep_host *h, uint32_t unsure)
+{
+	double answers = h->flow.answers + 1.0;
+	return (struct missed){.expected = fmin(unsure * (h->open + 0.5) / answers, unsure) / 2,
+			       .mean = fmin(unsure * (h->open + 3.0) / answers, unsure)};
+}
+
+// Where the answers of closed ports are limited only open ones tell.
+static struct pace_loss loss_of(const struct sweep *s, const struct sweep_host *h)
+{
+	if (h->flow.limited != FLOW_LIMITED)
+		return h->loss;
+	const struct sweep_doubt *d = sweep_doubt_of(s, h);
+	uint32_t again = d && d->verdict == DOUBT_ANSWERS ? d->answered : 0;
+	return (struct pace_loss){.first = h->open - h->open_second + again, .second = h->open_second};
+}
+
 // Hosts differ in loss, and so each is judged by its own: an average would hide what the lossy ones lack.
 static struct missed missed_by_host(const struct sweep *s, double all)
 {
 	struct missed m = {0};
 	for (uint32_t i = 0; i < s->host_slots; i++) {
 		const struct sweep_host *h = &s->hosts[i];
-		if (!h->given_up || !h->open)
+		if (!h->given_up)
+			continue;
+		struct missed unsure = missed_unsure(h, sweep_doubt_unsure(s, h));
+		m.expected += unsure.expected;
+		m.mean += unsure.mean;
+		if (!h->open || h->tries_spent < h->given_up)
 			continue;
 		double tries = (double)h->tries_spent / h->given_up;
-		double p = pace_loss_estimate(&h->loss, all, REPORT_PRIOR_WEIGHT);
-		double upper = pace_loss_upper(&h->loss, all, REPORT_PRIOR_WEIGHT);
+		struct pace_loss loss = loss_of(s, h);
+		double p = pace_loss_estimate(&loss, all, REPORT_PRIOR_WEIGHT);
+		double upper = pace_loss_upper(&loss, all, REPORT_PRIOR_WEIGHT);
 		double share = pow(p, tries), share_upper = pow(upper, floor(tries));
 		m.expected += h->open * share / (1 - share);
 		m.mean += (h->open + 1) * share_upper / (1 - share_upper);
@@ -81,10 +105,38 @@ static struct missed missed_untold(const struct sweep *s)
 			       .mean = fmin(pace_loss_missed(upper, (double)s->c.open + 3), silent)};
 }
 
+static void count_limits(const struct sweep *s, struct scan_summary *sum)
+{
+	for (uint32_t i = 0; i < s->host_slots; i++) {
+		const struct sweep_host *h = &s->hosts[i];
+		if (!h->flow.limited)
+			continue;
+		const struct sweep_doubt *d = sweep_doubt_of(s, h);
+		if (d && d->verdict == DOUBT_PROBES) {
+			sum->hosts_probes_limited++;
+			continue;
+		}
+		sum->hosts_limited++;
+		if (!sweep_doubt_unsure(s, h))
+			continue;
+		sum->hosts_unsure++;
+		double pps = d ? d->limit_pps : 0;
+		if (pps > 0 && (sum->unsure_pps <= 0 || pps < sum->unsure_pps))
+			sum->unsure_pps = pps;
+	}
+}
+
 void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 {
 	struct pace_loss loss = s->loss;
 	loss.first += s->ripe_first + s->fresh_first;
+	for (uint32_t i = 0; i < s->host_slots; i++) {
+		if (s->hosts[i].flow.limited) { // counted apart
+			struct pace_loss own = loss_of(s, &s->hosts[i]);
+			loss.first += own.first;
+			loss.second += own.second;
+		}
+	}
 	double p = pace_loss_estimate(&loss, PACE_LOSS_PRIOR, REPORT_PRIOR_WEIGHT);
 	double upper = pace_loss_upper(&loss, PACE_LOSS_PRIOR, REPORT_PRIOR_WEIGHT);
 	double share = miss_share(s, p), share_upper = miss_share(s, upper);
@@ -103,6 +155,5 @@ void sweep_summarise(const struct sweep *s, struct scan_summary *sum)
 	}
 	double there = (double)s->c.open + sum->missed_expected;
 	sum->confidence_reached = 1 - (there > 0 ? sum->missed_expected / there : share);
-	for (uint32_t i = 0; i < s->host_slots; i++)
-		sum->hosts_limited += s->hosts[i].flow.limited;
+	count_limits(s, sum);
 }

@@ -14,7 +14,7 @@ int window_init(struct window *w, uint64_t total, uint64_t max_positions)
 		slots *= 2;
 	w->slots = slots;
 	w->chunks = calloc(slots, sizeof(*w->chunks));
-	w->stamps = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->stamps));
+	w->stamps = calloc((size_t)slots * CHUNK_BITS + 1, sizeof(*w->stamps));
 	w->before = calloc((size_t)slots * CHUNK_BITS, sizeof(*w->before));
 	if (!w->chunks || !w->stamps || !w->before) {
 		window_free(w);
@@ -89,6 +89,11 @@ void chunk_push(struct window *w, struct chunk_queue *q, struct chunk *c)
 struct chunk *chunk_peek(const struct window *w, const struct chunk_queue *q)
 {
 	return q->head ? &w->chunks[q->head - 1] : NULL;
+}
+
+struct chunk *chunk_after(const struct window *w, const struct chunk *c)
+{
+	return c->next ? &w->chunks[c->next - 1] : NULL;
 }
 
 struct chunk *chunk_pop(struct window *w, struct chunk_queue *q)

@@ -28,9 +28,10 @@ struct chunk {
 	int64_t sent_ns;  // when the last frame of this try left
 	uint32_t next;    // in its queue
 	uint8_t tries;    // number of the current try, from 1
+	uint8_t futile;   // of these went to limited hosts faster than they may have taken them
 	uint8_t state;    // enum chunk_state
-	bool counted;     // its answers are in the loss estimate
-	bool sampled;     // only a sample of its silent positions was sent again
+	bool counted : 1; // its answers are in the loss estimate
+	bool sampled : 1; // only a sample of its silent positions was sent again
 };
 
 // A FIFO of chunks through `next`.
@@ -41,7 +42,8 @@ struct chunk_queue {
 
 struct window {
 	struct chunk *chunks;
-	_Atomic uint32_t *stamps; // microsecond clock of the last try, one per position: when it really left
+	_Atomic uint32_t *stamps; // microsecond clock of the last try, one per position and a spare one: when
+				  // it really left
 	// After the first try: when that was handed over. After a later one: when the try before really left.
 	uint32_t *before;
 	uint64_t total;      // positions in all
@@ -78,6 +80,14 @@ static inline uint32_t window_stamp(const struct window *w, uint64_t position)
 	return (uint32_t)(position & ((uint64_t)w->slots * CHUNK_BITS - 1));
 }
 
+// A stamp that belongs to no position.
+static inline uint32_t window_spare_stamp(const struct window *w)
+{
+	return (uint32_t)((uint64_t)w->slots * CHUNK_BITS);
+}
+
 void chunk_push(struct window *w, struct chunk_queue *q, struct chunk *c);
 struct chunk *chunk_peek(const struct window *w, const struct chunk_queue *q);
+// The one behind it in its queue.
+struct chunk *chunk_after(const struct window *w, const struct chunk *c);
 struct chunk *chunk_pop(struct window *w, struct chunk_queue *q);

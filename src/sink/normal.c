@@ -223,6 +223,28 @@ static void put_missed(struct writer *w, const struct scan_summary *sum)
 			      sum->confidence_reached);
 }
 
+static void put_limits(struct writer *w, const struct scan_summary *sum)
+{
+	unsigned answers = sum->hosts_limited - sum->hosts_unsure;
+	if (answers)
+		writer_printf(w, "%u host%s the rate of %s answers.\n", answers,
+			      answers == 1 ? " limits" : "s limit", answers == 1 ? "its" : "their");
+	if (sum->hosts_probes_limited)
+		writer_printf(w, "%u host%s the rate of probes taken, and got them more slowly.\n",
+			      sum->hosts_probes_limited,
+			      sum->hosts_probes_limited == 1 ? " limits" : "s limit");
+	if (sum->hosts_unsure == 0)
+		return;
+	writer_printf(
+		w,
+		"%u host%s the rate of answers or of probes; no open port told which, and what is silent "
+		"may be open.",
+		sum->hosts_unsure, sum->hosts_unsure == 1 ? " limits" : "s limit");
+	if (sum->unsure_pps >= 1)
+		writer_printf(w, " A scan with --max-rate %.0f tells.", sum->unsure_pps);
+	writer_puts(w, "\n");
+}
+
 static void put_evidence(struct writer *w, const struct scan_summary *sum)
 {
 	if (sum->c.frames == 0)
@@ -233,10 +255,7 @@ static void put_evidence(struct writer *w, const struct scan_summary *sum)
 		writer_printf(w, "Loss not measured; ");
 	writer_printf(w, "%u %s; ", sum->tries, sum->tries == 1 ? "try" : "tries");
 	put_missed(w, sum);
-	if (sum->hosts_limited)
-		writer_printf(w, "%u host%s the rate of %s answers.\n", sum->hosts_limited,
-			      sum->hosts_limited == 1 ? " limits" : "s limit",
-			      sum->hosts_limited == 1 ? "its" : "their");
+	put_limits(w, sum);
 	if (sum->c.hosts_timed_out)
 		writer_printf(w, "%llu host%s timed out.\n", (unsigned long long)sum->c.hosts_timed_out,
 			      sum->c.hosts_timed_out == 1 ? "" : "s");

@@ -248,6 +248,9 @@ static struct scan_summary summary(enum scene_kind kind)
 		.missed_expected = 0.0009,
 		.missed_bound = 0.013,
 		.hosts_limited = 2,
+		.hosts_probes_limited = 1,
+		.hosts_unsure = 1,
+		.unsure_pps = 200.4,
 	};
 	if (kind == SCENE_INTERRUPTED) {
 		sum.interrupted = sum.incomplete = true;

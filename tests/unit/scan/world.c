@@ -52,8 +52,8 @@ static struct event heap_pop(struct heap *h)
 }
 
 struct host_state {
-	double reset_tokens;
-	int64_t reset_ns, queue_free_ns;
+	double reset_tokens, syn_tokens;
+	int64_t reset_ns, syn_ns, queue_free_ns;
 	bool done;
 };
 
@@ -77,18 +77,18 @@ static const struct world_host *host_of(const struct world *w, uint32_t i)
 	return &w->hosts[w->host_count == 1 ? 0 : i];
 }
 
-static bool reset_allowed(struct run *x, const struct world_host *h, struct host_state *st, int64_t now)
+// A token bucket that is full at the start of the world.
+static bool allowed(double *tokens, int64_t *since_ns, double pps, double burst, int64_t now)
 {
-	if (h->reset_pps <= 0)
+	if (pps <= 0)
 		return true;
-	st->reset_tokens += (double)(now - st->reset_ns) / 1e9 * h->reset_pps;
-	st->reset_ns = now;
-	if (st->reset_tokens > 5)
-		st->reset_tokens = 5;
-	if (st->reset_tokens < 1)
+	*tokens += (double)(now - *since_ns) / 1e9 * pps;
+	*since_ns = now;
+	if (*tokens > burst)
+		*tokens = burst;
+	if (*tokens < 1)
 		return false;
-	st->reset_tokens -= 1;
-	(void)x;
+	*tokens -= 1;
 	return true;
 }
 
@@ -117,7 +117,9 @@ static void probe(struct run *x, const struct sweep_shot *shot, int64_t now)
 	bool out = h->outage_ms && ms >= h->outage_from_ms && ms < h->outage_from_ms + h->outage_ms;
 	if (out || queued < 0 || uniform(x) < h->loss)
 		return;
-	if (!open && (h->silent || !reset_allowed(x, h, st, now)))
+	if (!allowed(&st->syn_tokens, &st->syn_ns, h->syn_pps, h->syn_burst, now))
+		return;
+	if (!open && (h->silent || !allowed(&st->reset_tokens, &st->reset_ns, h->reset_pps, 5, now)))
 		return;
 	struct event e = {
 		.at_ns = now + queued + (int64_t)h->rtt_us * 1000 +

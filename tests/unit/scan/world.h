@@ -9,9 +9,10 @@ struct world_host {
 	uint32_t open_every; // port % n == 0 is open (0: none)
 	bool silent;         // closed ports do not answer
 	uint32_t rtt_us, jitter_us;
-	double loss;       // of a round trip
-	double reset_pps;  // resets are limited to so many a second (0: no limit)
-	double bottle_pps; // a queue of bottle_queue frames is served at this rate (0: none)
+	double loss;               // of a round trip
+	double reset_pps;          // resets are limited to so many a second (0: no limit)
+	double syn_pps, syn_burst; // no more frames than that are taken (0: no limit)
+	double bottle_pps;         // a queue of bottle_queue frames is served at this rate (0: none)
 	uint32_t bottle_queue;
 	uint32_t outage_from_ms, outage_ms; // everything is lost for a while
 };
