@@ -8,7 +8,8 @@
 #include "packet/describe.h"
 #include "ui/progress.h"
 
-#define FLUSH_NS (80 * NS_PER_MS)
+#define VANISHED_TOLD 4 // the report says how many there were
+#define FLUSH_NS      (80 * NS_PER_MS)
 
 static void keep_error(struct report *r, int err)
 {
@@ -95,6 +96,16 @@ static void on_host_limited(void *ctx, const struct addr *a)
 		(void)hosts_limited(r->hosts, a, false);
 }
 
+static void on_host_vanished(void *ctx, const struct addr *a)
+{
+	struct report *r = ctx;
+	char ip[ADDR_TEXT_MAX];
+	addr_format(a, ip);
+	if (r->vanished++ < VANISHED_TOLD)
+		log_warn(r->log, "%s answered at first and then no more: what was silent there may be open",
+			 ip);
+}
+
 static void set_ptr_name(void *ctx, const struct addr *a, const char *name)
 {
 	struct report *r = ctx;
@@ -173,6 +184,7 @@ void report_hooks(struct report *r, struct scan_hooks *hooks)
 		.host_down = on_host_down,
 		.host_timed_out = on_host_timed_out,
 		.host_limited = on_host_limited,
+		.host_vanished = on_host_vanished,
 		.host_done = on_host_done,
 		.packet = on_packet,
 		.connection = on_connection,

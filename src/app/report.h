@@ -26,6 +26,7 @@ struct report {
 	int write_error;      // of an output
 	int signal;           // that stopped the scan, or 0
 	uint64_t unreachable; // hosts without a route
+	uint64_t vanished;    // hosts that answered, and at the end no more
 	bool terminal;        // standard output is one: the progress line must make way
 	bool keep_hosts;      // names are still being looked up: hosts are told at the end
 };

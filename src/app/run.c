@@ -311,8 +311,8 @@ static int exit_status(struct run *r, int err)
 		return 128 + r->report.signal;
 	if (err || r->report.write_error)
 		return EXIT_FAILED;
-	bool incomplete = r->sum.c.hosts_timed_out || r->plan.unresolved || r->report.unreachable ||
-			  much_not_taken(r) || hosts_dropped(r);
+	bool incomplete = r->sum.c.hosts_timed_out || r->sum.hosts_vanished || r->plan.unresolved ||
+			  r->report.unreachable || much_not_taken(r) || hosts_dropped(r);
 	return incomplete ? EXIT_INCOMPLETE : EXIT_DONE;
 }
 

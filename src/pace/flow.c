@@ -175,6 +175,8 @@ static void judge_calm(struct flow *f, const struct flow_epoch *e, double second
 	       usual = f->share > 0 ? (double)f->share : share;
 	double expect = usual * e->sent;
 	double least = expect - 3 * sqrt(expect * (1 - usual) + 1) - CALM_SLACK;
+	if (e->answered == 0 && least > 0) // a limit lets some through: the path is cut off
+		return;
 	if (e->answered < least) {
 		f->rate_pps *= fmax(CALM_CUT * share / usual, 0.5);
 		f->slow_start = false;

@@ -76,8 +76,9 @@ struct scan_summary {
 	double missed_expected, missed_bound; // open ports missed: expected, and 95 % upper bound
 	unsigned hosts_limited;               // rate-limited their answers
 	unsigned hosts_probes_limited;        // … the probes that they take
-	unsigned hosts_unsure; // of hosts_limited: one or the other, so that silent ports may be open
-	double unsure_pps;     // the lowest rate at which one of those answered; 0: not known
+	unsigned hosts_unsure;   // of hosts_limited: one or the other, so that silent ports may be open
+	unsigned hosts_vanished; // answered, and at the end no more
+	double unsure_pps;       // the lowest rate at which one of those answered; 0: not known
 	bool interrupted, incomplete;
 	int exit_status;
 	const char *error; // what ended the scan early, or NULL

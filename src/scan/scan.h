@@ -56,6 +56,7 @@ struct scan_hooks {
 	void (*host_down)(void *ctx, const struct addr *a, enum reason reason);
 	void (*host_timed_out)(void *ctx, const struct addr *a);
 	void (*host_limited)(void *ctx, const struct addr *a);
+	void (*host_vanished)(void *ctx, const struct addr *a); // it answered, and at the end no more
 	void (*host_done)(void *ctx, const struct addr *a);
 	void (*packet)(void *ctx, bool sent, const uint8_t *data, size_t len,
 		       uint16_t ethertype); // --packet-trace

@@ -39,6 +39,14 @@ static void on_timed_out(void *ctx, const struct addr *a, uint64_t index)
 		m->scan->hooks.host_timed_out(m->scan->hooks.ctx, a);
 }
 
+static void on_vanished(void *ctx, const struct addr *a, uint64_t index)
+{
+	const struct main_sweep *m = ctx;
+	(void)index;
+	if (m->scan->hooks.host_vanished)
+		m->scan->hooks.host_vanished(m->scan->hooks.ctx, a);
+}
+
 static void on_done(void *ctx, const struct addr *a, uint64_t index)
 {
 	const struct main_sweep *m = ctx;
@@ -81,6 +89,7 @@ static void add_summary(struct scan_summary *sum, const struct scan_summary *one
 	sum->hosts_limited += one->hosts_limited;
 	sum->hosts_probes_limited += one->hosts_probes_limited;
 	sum->hosts_unsure += one->hosts_unsure;
+	sum->hosts_vanished += one->hosts_vanished;
 	if (one->unsure_pps > 0 && (sum->unsure_pps <= 0 || one->unsure_pps < sum->unsure_pps))
 		sum->unsure_pps = one->unsure_pps;
 	if (one->loss > sum->loss)
@@ -117,6 +126,7 @@ static int sweep_ports(struct scan *s, const struct addrset *set, const struct a
 				.silent = s->hooks.silent ? on_silent : NULL,
 				.skip = live ? on_skip : NULL,
 				.host_timed_out = on_timed_out,
+				.host_vanished = on_vanished,
 				.host_done = on_done,
 			},
 		.techniques = 1u << TECHNIQUE_TCP_SYN,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "scan/sweep_check.h"
 #include "scan/sweep_doubt.h"
 
 #define BLOCKED_STREAK 128   // positions in a row whose hosts are over their budget: stop looking
@@ -18,6 +19,7 @@
 #define AHEAD_ALONE    8u  // … of one host, which is often over its budget
 
 #define LONGER_TRIES        2 // doublings of a connection's time-out
+#define LEFT_MAX            ((1u << 30) - 1)
 #define CALM_FLOOR_PPS      1
 #define CALM_BURST          3
 #define CATCH_UP_NS         (10 * NS_PER_MS)
@@ -82,7 +84,7 @@ int sweep_new(struct sweep **out, const struct space *space, const struct order 
 	}
 	bool whole = slice->step == 1 && slice->count == space_count(space);
 	for (uint32_t i = 0; s->dense && whole && i < s->host_slots; i++)
-		s->hosts[i].left = (uint32_t)slots & INT32_MAX;
+		s->hosts[i].left = (uint32_t)slots & LEFT_MAX;
 	seen_init(&s->seen, SEEN_MAX);
 	uint64_t sample = slice->count / SAMPLE_WANTED;
 	s->sample = recip_of(sample < 1 ? 1 : sample > SAMPLE_MOST ? SAMPLE_MOST : sample);
@@ -232,7 +234,7 @@ static void visit(struct sweep *s, struct chunk *c, const struct sight *at, stru
 	if (!stated || s->policy.scan_delay_ns > 0)
 		flow_sent(&h->flow, sweep_host_policy(s, h), f->now_ns, judged || sweep_slow_first(h, c));
 	if (apart)
-		sweep_doubt_sent(s, h, f->now_ns);
+		sweep_doubt_sent(s, h, sweep_slow_first(h, c), f->now_ns);
 	s->asked_since += judged && !apart && s->asked_since < UINT32_MAX;
 	if (!stated && !apart) {
 		flow_sent(&s->all, &s->all_policy, f->now_ns, judged);
@@ -409,6 +411,8 @@ unsigned sweep_next(struct sweep *s, int64_t now_ns, struct sweep_shot *shots, u
 	// Last: the first frames after a pause pass where later ones are dropped.
 	if (s->doubt_count && f.n && f.n < max && sweep_doubt_control(s, now_ns, &shots[f.n]))
 		f.n++;
+	if (f.n == 0 && s->window.head == s->window.tail && window_finished(&s->window))
+		f.n = sweep_check_next(s, now_ns, shots, max);
 	if (f.n) {
 		s->last_sent_ns = now_ns;
 		pace_bucket_take(&s->stated, f.n);

@@ -64,7 +64,8 @@ struct sweep_events {
 		     uint64_t addr_index); // true: positions of this address are not wanted any more
 	bool (*finished)(void *ctx);       // true: nothing more is wanted, the rest may be dropped
 	void (*host_timed_out)(void *ctx, const struct addr *a, uint64_t addr_index);
-	void (*host_done)(void *ctx, const struct addr *a, uint64_t addr_index); // dense sweeps only
+	void (*host_vanished)(void *ctx, const struct addr *a, uint64_t addr_index); // it answers no more
+	void (*host_done)(void *ctx, const struct addr *a, uint64_t addr_index);     // dense sweeps only
 };
 
 struct sweep;

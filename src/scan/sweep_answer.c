@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "scan/sweep_check.h"
 #include "scan/sweep_doubt.h"
 
 #define EARLY_ANSWERS 64
@@ -128,22 +129,26 @@ static void tell_late(struct sweep *s, const struct sweep_reply *r, const struct
 	tell(s, r, at, 0, true);
 }
 
-static void duplicate(struct sweep *s, const struct place *at)
+static void duplicate(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
 	s->c.duplicates++;
 	if (s->doubt_count)
 		sweep_doubt_repeated(s, at->host, at->k);
+	if (s->check_count)
+		sweep_check_answered(s, at->k, r);
 }
 
 // After its window has closed: news only when it is open and was not reported.
 static void late_answer(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
+	if (s->check_count)
+		sweep_check_answered(s, at->k, r);
 	if (r->state != STATE_OPEN)
 		s->c.late++;
 	else if (seen_add(&s->seen, at->k))
 		tell_late(s, r, at);
 	else
-		duplicate(s, at);
+		duplicate(s, r, at);
 }
 
 // The newest try of a position that has left.
@@ -246,6 +251,8 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 		pace_late_try(s, h, rtt_us, sweep_slow_first(h, c) && try_no == c->tries, now_ns);
 	if (h->flow.limited == FLOW_CALM)
 		sweep_doubt_loss(h, c, try_no);
+	if (h->flow.limited)
+		sweep_doubt_heard(s, h, r->from.hi == 0 && r->from.lo == 0, now_ns);
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, at->k);
 		h->open++;
@@ -279,7 +286,7 @@ static void take_back(struct sweep *s, const struct place *at, const struct swee
 static void again(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
 	if (r->state != STATE_OPEN || !seen_add(&s->seen, at->k)) {
-		duplicate(s, at);
+		duplicate(s, r, at);
 		return;
 	}
 	at->host->open++;

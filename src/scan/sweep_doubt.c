@@ -20,6 +20,8 @@
 #define ENOUGH_SECONDS  0.05
 #define GUESSED_PPS     500.0
 #define FLOOD_LEAST     2000u // positions that make a flood
+#define UNHEARD_MOST    300.0 // answers that were due since the last one
+#define UNHEARD_NS      (5 * NS_PER_S)
 #define SEARCH_NS       (60 * NS_PER_S)
 #define SEARCH_SHORT_NS (15 * NS_PER_S)
 #define FLOOD_TRIES     2u
@@ -40,9 +42,7 @@ void sweep_doubts_free(struct sweep *s)
 	free(s->doubt_of);
 }
 
-// A position of this host that was reported open, + 1. Where there are very many of all hosts, the next that
-// answers has to do.
-static uint64_t find_open(const struct sweep *s, const struct sweep_host *h)
+uint64_t sweep_doubt_find_open(const struct sweep *s, const struct sweep_host *h)
 {
 	if (s->seen.count > SEEN_SEARCHED)
 		return 0;
@@ -78,10 +78,11 @@ bool sweep_doubt_answer(struct sweep *s, struct sweep_host *h, int64_t now_ns)
 	s->doubt_of[h - s->hosts] = (uint16_t)s->doubt_count;
 	*d = (struct sweep_doubt){
 		.host = h,
-		.control = find_open(s, h),
+		.control = sweep_doubt_find_open(s, h),
 		.since_ns = now_ns,
 		.last_answer_ns = now_ns,
 		.last_frame_ns = now_ns,
+		.itself = h->open > 0,
 		.answers_before = h->flow.answers,
 		.controls = CONTROLS,
 	};
@@ -119,7 +120,8 @@ static void calm(struct sweep *s, struct sweep_doubt *d, int64_t now_ns)
 	if (d->limit_pps <= 0)
 		d->limit_pps = limit_pps(d);
 	d->flood_pps = d->host->flow.rate_pps;
-	d->calm_ns = now_ns;
+	d->calm_ns = d->heard_ns = now_ns;
+	d->unheard = 0;
 	flow_calm(&d->host->flow, CALM_SHARE * d->limit_pps, now_ns);
 	if (s->current)
 		begun_in_vain(s->current);
@@ -155,6 +157,16 @@ void sweep_doubt_open(struct sweep *s, struct sweep_host *h, uint64_t position, 
 		flood(s, d, now_ns);
 }
 
+void sweep_doubt_heard(struct sweep *s, struct sweep_host *h, bool itself, int64_t now_ns)
+{
+	struct sweep_doubt *d = sweep_doubt_of(s, h);
+	if (!d || (d->itself && !itself))
+		return;
+	d->itself |= itself;
+	d->unheard = 0;
+	d->heard_ns = now_ns;
+}
+
 void sweep_doubt_repeated(struct sweep *s, struct sweep_host *h, uint64_t position)
 {
 	struct sweep_doubt *d = sweep_doubt_of(s, h);
@@ -162,12 +174,13 @@ void sweep_doubt_repeated(struct sweep *s, struct sweep_host *h, uint64_t positi
 		d->answered++;
 }
 
-void sweep_doubt_sent(struct sweep *s, struct sweep_host *h, int64_t now_ns)
+void sweep_doubt_sent(struct sweep *s, struct sweep_host *h, bool telling, int64_t now_ns)
 {
 	struct sweep_doubt *d = sweep_doubt_of(s, h);
 	if (!d)
 		return;
 	d->frames++;
+	d->unheard += telling;
 	if (!d->calm_ns)
 		d->last_frame_ns = now_ns;
 }
@@ -197,6 +210,9 @@ void sweep_doubt_look(struct sweep *s, int64_t now_ns)
 {
 	for (unsigned i = 0; i < s->doubt_count && i < LOOK_AT_ONCE; i++) {
 		struct sweep_doubt *d = &s->doubts[s->doubt_next++ % s->doubt_count];
+		if (d->calm_ns && now_ns > d->heard_ns + UNHEARD_NS &&
+		    d->unheard * (double)d->host->flow.share > UNHEARD_MOST)
+			decide(s, d, DOUBT_GIVEN_UP, now_ns);
 		if (d->verdict != DOUBT_OPEN)
 			continue;
 		if (d->sent && !d->calm_ns)

@@ -21,12 +21,15 @@ struct sweep_doubt {
 	int64_t calm_ns;                                 // when the slow sending began; 0: it is flooded
 	int64_t search_until_ns;                         // for so long, without an open port
 	int64_t first_control_ns, control_ns;
+	int64_t heard_ns;             // the last answer of any time
 	double limit_pps, flood_pps;  // answers a second; what was sent before it was calm
 	uint32_t answers_before;      // since_ns
 	uint32_t frames, frames_then; // to the host, and of those at the last control
+	uint32_t unheard;             // slow first tries since the last answer
 	uint32_t unsure;              // silent positions that had no try at a slow rate
 	uint8_t verdict;              // enum doubt_verdict
 	uint8_t controls, sent, answered;
+	bool itself; // some answer was its own
 };
 
 static inline struct sweep_doubt *sweep_doubt_of(const struct sweep *s, const struct sweep_host *h)
@@ -38,14 +41,19 @@ static inline struct sweep_doubt *sweep_doubt_of(const struct sweep *s, const st
 int sweep_doubts_init(struct sweep *s) MUST_CHECK;
 void sweep_doubts_free(struct sweep *s);
 
+// A position of this host that was reported open, + 1; 0: none is known. Where there are very many of all
+// hosts, none is looked for.
+uint64_t sweep_doubt_find_open(const struct sweep *s, const struct sweep_host *h);
 // An answer of a host that is limited. True when that is news.
 bool sweep_doubt_answer(struct sweep *s, struct sweep_host *h, int64_t now_ns);
+// It is still there. `itself`: no router spoke for it, which may also say that it is gone.
+void sweep_doubt_heard(struct sweep *s, struct sweep_host *h, bool itself, int64_t now_ns);
 // An open port of such a host.
 void sweep_doubt_open(struct sweep *s, struct sweep_host *h, uint64_t position, int64_t now_ns);
 // One more answer of a position that has answered.
 void sweep_doubt_repeated(struct sweep *s, struct sweep_host *h, uint64_t position);
-// A frame to such a host.
-void sweep_doubt_sent(struct sweep *s, struct sweep_host *h, int64_t now_ns);
+// A frame to such a host. `telling`: its answer would count.
+void sweep_doubt_sent(struct sweep *s, struct sweep_host *h, bool telling, int64_t now_ns);
 
 // Looks what has been found out.
 void sweep_doubt_look(struct sweep *s, int64_t now_ns);

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "scan/sweep_check.h"
 #include "scan/sweep_doubt.h"
 
 #define SLOW_CHECK_NS     (500 * NS_PER_MS)
@@ -17,6 +18,7 @@
 #define USUAL_MOST        0.999
 #define SURE              0.99
 #define HELD_LOOK_NS      (2 * NS_PER_MS)
+#define CHECK_LOOK_NS     (5 * NS_PER_MS)
 
 int64_t sweep_timeout_ns(const struct sweep *s)
 {
@@ -395,14 +397,15 @@ static int64_t cool_down_end(const struct sweep *s)
 {
 	if (s->policy.stream || s->c.silent == 0 || s->last_sent_ns == 0)
 		return 0;
-	return s->last_sent_ns + sweep_cool_down_ns(s);
+	return (s->checking ? s->cool_from_ns : s->last_sent_ns) + sweep_cool_down_ns(s);
 }
 
 bool sweep_done(const struct sweep *s, int64_t now_ns)
 {
 	if (s->events.finished && s->events.finished(s->events.ctx))
 		return true;
-	return window_finished(&s->window) && known_ns(s, now_ns) >= cool_down_end(s);
+	return window_finished(&s->window) && !sweep_check_wanted(s) && !sweep_check_pending(s) &&
+	       known_ns(s, now_ns) >= cool_down_end(s);
 }
 
 static int64_t min64(int64_t a, int64_t b)
@@ -413,7 +416,9 @@ static int64_t min64(int64_t a, int64_t b)
 int64_t sweep_wait_ns(const struct sweep *s, int64_t now_ns)
 {
 	if (window_finished(&s->window)) {
-		int64_t left = cool_down_end(s) - now_ns;
+		if (sweep_check_wanted(s))
+			return 0;
+		int64_t left = sweep_check_pending(s) ? CHECK_LOOK_NS : cool_down_end(s) - now_ns;
 		return left < 0 ? 0 : left;
 	}
 	int64_t wait = INT64_MAX, timeout = sweep_timeout_ns(s), longer = sweep_unsure_timeout_ns(s);

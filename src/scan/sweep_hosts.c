@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "scan/sweep_check.h"
 #include "scan/sweep_doubt.h"
 
 #define PAGE       4096
@@ -42,6 +43,7 @@ void sweep_hosts_free(struct sweep *s)
 	free(s->hosts_memory);
 	free(s->nets);
 	sweep_doubts_free(s);
+	sweep_checks_free(s);
 }
 
 unsigned sweep_items(const struct sweep *s, uint64_t base, uint64_t mask, struct space_item *items)

@@ -22,7 +22,8 @@ struct sweep_host {
 	struct pace_loss loss;
 	uint32_t open, open_second;
 	uint32_t given_up, tries_spent; // silent positions, and the tries that they got together
-	uint32_t left : 31;             // positions not finished (dense sweeps)
+	uint32_t left : 30;             // positions not finished (dense sweeps)
+	uint32_t vanished : 1;          // it answered, and at the end no more
 	uint32_t timed_out : 1;
 	uint32_t resting_next; // in the queue of the resting, slot + 1
 	uint32_t finished_ms;
@@ -78,7 +79,11 @@ struct sweep {
 	struct sweep_doubt *doubts; // hosts whose answers stay flat (scan/sweep_doubt.h)
 	uint16_t *doubt_of;         // of a host's slot: index + 1
 	uint32_t doubt_count, doubt_next;
-	bool held_due; // what is held can be judged
+	struct sweep_check *checks; // at the end (scan/sweep_check.h)
+	uint32_t check_count;
+	bool checking;
+	int64_t cool_from_ns; // the last frame before these
+	bool held_due;        // what is held can be judged
 	uint64_t silent_by_try[WINDOW_TRIES_MAX + 1];
 	uint64_t open_by_try[WINDOW_TRIES_MAX + 1]; // open ports, by the try that they answered
 	unsigned most_tries;                        // of any position

@@ -27,11 +27,18 @@ static double miss_share(const struct sweep *s, double p)
 }
 
 // Positions of which nothing is known are as often open as those that answered.
-static struct missed missed_unsure(const struct sweep_host *h, uint32_t unsure)
+static struct missed missed_unsure(const struct sweep *s, const struct sweep_host *h)
 {
-	double answers = h->flow.answers + 1.0;
-	return (struct missed){.expected = fmin(unsure * (h->open + 0.5) / answers, unsure) / 2,
-			       .mean = fmin(unsure * (h->open + 3.0) / answers, unsure)};
+	double unsure = h->vanished ? h->given_up : sweep_doubt_unsure(s, h), answers = h->flow.answers + 1.0;
+	if (unsure == 0)
+		return (struct missed){0};
+	const struct sweep_doubt *d = sweep_doubt_of(s, h);
+	// Who limits its resets answers from open ports above all; who may do so is as likely as not to.
+	bool of_open = d && d->verdict == DOUBT_ANSWERS;
+	double share = (h->open + 0.5) / (of_open ? h->flow.asked + 1.0 : answers);
+	double most = (h->open + 1 + 2 * sqrt(h->open + 1.0)) / answers;
+	return (struct missed){.expected = unsure * fmin(share, 1) / (h->vanished ? 1 : 2),
+			       .mean = unsure * fmin(most, 1)};
 }
 
 // Where the answers of closed ports are limited only open ones tell.
@@ -52,7 +59,7 @@ static struct missed missed_by_host(const struct sweep *s, double all)
 		const struct sweep_host *h = &s->hosts[i];
 		if (!h->given_up)
 			continue;
-		struct missed unsure = missed_unsure(h, sweep_doubt_unsure(s, h));
+		struct missed unsure = missed_unsure(s, h);
 		m.expected += unsure.expected;
 		m.mean += unsure.mean;
 		if (!h->open || h->tries_spent < h->given_up)
@@ -109,6 +116,7 @@ static void count_limits(const struct sweep *s, struct scan_summary *sum)
 {
 	for (uint32_t i = 0; i < s->host_slots; i++) {
 		const struct sweep_host *h = &s->hosts[i];
+		sum->hosts_vanished += h->vanished;
 		if (!h->flow.limited)
 			continue;
 		const struct sweep_doubt *d = sweep_doubt_of(s, h);

@@ -346,6 +346,7 @@ static void put_summary(struct sink *s, const struct scan_summary *sum)
 	key_uint(s, "hosts_limited", sum->hosts_limited);
 	key_uint(s, "hosts_probes_limited", sum->hosts_probes_limited);
 	key_uint(s, "hosts_unsure", sum->hosts_unsure);
+	key_uint(s, "hosts_vanished", sum->hosts_vanished);
 	key_bool(s, "interrupted", sum->interrupted);
 	key_bool(s, "incomplete", sum->incomplete);
 	put_word(s, "exit_status");

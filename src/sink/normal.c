@@ -256,6 +256,11 @@ static void put_evidence(struct writer *w, const struct scan_summary *sum)
 	writer_printf(w, "%u %s; ", sum->tries, sum->tries == 1 ? "try" : "tries");
 	put_missed(w, sum);
 	put_limits(w, sum);
+	if (sum->hosts_vanished)
+		writer_printf(
+			w,
+			"%u host%s answered at first and then no more: what was silent there may be open.\n",
+			sum->hosts_vanished, sum->hosts_vanished == 1 ? "" : "s");
 	if (sum->c.hosts_timed_out)
 		writer_printf(w, "%llu host%s timed out.\n", (unsigned long long)sum->c.hosts_timed_out,
 			      sum->c.hosts_timed_out == 1 ? "" : "s");

@@ -250,6 +250,7 @@ static struct scan_summary summary(enum scene_kind kind)
 		.hosts_limited = 2,
 		.hosts_probes_limited = 1,
 		.hosts_unsure = 1,
+		.hosts_vanished = 1,
 		.unsure_pps = 200.4,
 	};
 	if (kind == SCENE_INTERRUPTED) {

@@ -164,6 +164,14 @@ static void on_silent(void *ctx, const struct space_item *item)
 	x->r->silent++;
 }
 
+static void on_host_vanished(void *ctx, const struct addr *a, uint64_t index)
+{
+	struct run *x = ctx;
+	(void)a;
+	(void)index;
+	x->r->hosts_vanished++;
+}
+
 static void on_host_done(void *ctx, const struct addr *a, uint64_t index)
 {
 	struct run *x = ctx;
@@ -255,8 +263,11 @@ void world_run(const struct world *w, int64_t frame_ns, struct world_result *r)
 	hash_key_make(&key, &w->seed, "order");
 	order_init(&order, space_count(space), &key, w->policy.sequential);
 	struct order_slice slice = w->slice.count ? w->slice : order_shard(space_count(space), 0, 1, 0);
-	struct sweep_events ev = {
-		.ctx = &x, .record = on_record, .silent = on_silent, .host_done = on_host_done};
+	struct sweep_events ev = {.ctx = &x,
+				  .record = on_record,
+				  .silent = on_silent,
+				  .host_vanished = on_host_vanished,
+				  .host_done = on_host_done};
 	if (sweep_new(&s, space, &order, &slice, &w->policy, &ev))
 		abort();
 	drive(&x, s, frame_ns);

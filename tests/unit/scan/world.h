@@ -19,6 +19,7 @@ struct world_host {
 
 struct world_result {
 	uint64_t frames, open_found, open_missed, false_open, duplicates, closed, silent, records;
+	uint64_t hosts_vanished;
 	uint64_t hosts_done, after_done; // records of hosts that had been called done
 	int64_t elapsed_ns;
 	struct scan_summary sum;
