@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -66,15 +65,11 @@ static void *accept_all(void *arg)
 // The first SYN to each of these is lost.
 static bool drop_first(void)
 {
-	char command[160];
-	for (unsigned i = 0; i < FIRST_LOST; i++) {
-		snprintf(command, sizeof(command),
-			 "nft add rule inet t i tcp dport %u limit rate 1/day burst 1 packets drop",
-			 FIRST_LOST_PORT + i);
-		if (!netns_run(command))
-			return false;
-	}
-	return true;
+	bool ok = true;
+	for (unsigned i = 0; ok && i < FIRST_LOST; i++)
+		ok = netns_run("nft add rule inet t i tcp dport %u limit rate 1/day burst 1 packets drop",
+			       FIRST_LOST_PORT + i);
+	return ok;
 }
 
 static bool serve(void)
