@@ -204,7 +204,7 @@ static int path_link(const struct net_table *t, const struct addr *dst, const st
 	if (!link->up)
 		return no_route(dst, e, "its interface is down");
 	*out = (struct net_path){.link = link, .via_gateway = r && r->has_gateway};
-	if (out->via_gateway)
+	if (r && r->has_gateway)
 		out->gateway = r->gateway;
 	if (r && r->has_source) {
 		out->source = r->source;

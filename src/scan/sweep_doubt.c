@@ -72,7 +72,7 @@ bool sweep_doubt_answer(struct sweep *s, struct sweep_host *h, int64_t now_ns)
 	struct sweep_doubt *d = sweep_doubt_of(s, h);
 	if (d && !d->calm_ns)
 		d->last_answer_ns = now_ns;
-	if (d || s->policy.stream || s->doubt_count == DOUBTS_MAX)
+	if (d || s->policy.stream || !s->doubts || s->doubt_count == DOUBTS_MAX)
 		return false;
 	d = &s->doubts[s->doubt_count++];
 	s->doubt_of[h - s->hosts] = (uint16_t)s->doubt_count;

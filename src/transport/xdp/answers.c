@@ -23,7 +23,7 @@
 // one with the producer's. Nobody reads what is in it.
 struct bell {
 	uint64_t *consumer;
-	const uint64_t *producer;
+	uint64_t *producer; // only to read
 	int fd;
 };
 
@@ -113,7 +113,7 @@ void answers_close(struct answers *a)
 	if (a->bell.consumer)
 		munmap(a->bell.consumer, a->page);
 	if (a->bell.producer)
-		munmap((void *)(uintptr_t)a->bell.producer, a->page);
+		munmap(a->bell.producer, a->page);
 	if (a->rings)
 		munmap(a->rings, mapped_bytes(a));
 	if (a->ready >= 0)
@@ -158,7 +158,8 @@ unsigned answers_take(struct answers *a, struct frame_reply *out, unsigned max)
 	stay_awake(a);
 	for (unsigned i = 0; i < a->count; i++)
 		n += take_from(a, (a->first + i) % a->count, out + n, max - n);
-	a->first = (a->first + 1) % a->count;
+	if (++a->first >= a->count)
+		a->first = 0;
 	return n;
 }
 
