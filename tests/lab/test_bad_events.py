@@ -180,10 +180,12 @@ def test_target_vanishes(fresh_lab, tmp_path):
         time.sleep(0.4)
         lab.run("ip", "link", "set", lab.host("quiet").iface, "down", host="quiet", check=True)
         status, _, err = ends(p, 40)
-    assert status == 0 and err == "", err
+    assert status == 3, err
+    one_line(err, QUIET)
     check_all(tmp_path / "x")
     lines = json_lines((tmp_path / "x.jsonl").read_text())
     assert open_ports(lines) <= {(QUIET, port) for port in lab.host("quiet").tcp}
+    assert lines[-1]["hosts_vanished"] == 1 and lines[-1]["missed_bound"] > 1, lines[-1]
 
 
 # ---- signals
