@@ -18,12 +18,7 @@ static void test_narrow_path(void **state)
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct world_host h = {
 			.open_every = 6, .rtt_us = 10000, .bottle_pps = 3000, .bottle_queue = 50};
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = 1,
-				  .ports = 30000,
-				  .seed = seed,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, 1, 30000, seed);
 		struct world_result r;
 		world_run(&w, 2000, &r);
 		print_message("# %llu missed, %.1f expected, bound %.0f, loss %.2f, %u tries\n",
@@ -40,12 +35,7 @@ static void test_one_try(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct world_host h = {.open_every = 100, .rtt_us = 100, .loss = 0.3};
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = 2,
-				  .ports = 3000,
-				  .seed = seed,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, 2, 3000, seed);
 		w.policy.max_tries = 1;
 		struct world_result r;
 		world_run(&w, 2000, &r);
@@ -75,12 +65,7 @@ static void test_vanished(void **state)
 			struct world_host h = rows[i].host;
 			h.outage_from_ms = rows[i].at_ms;
 			h.outage_ms = 1000000;
-			struct world w = {.hosts = &h,
-					  .host_count = 1,
-					  .addresses = 1,
-					  .ports = 65535,
-					  .seed = seed,
-					  .policy = world_policy()};
+			struct world w = world_of(&h, 1, 65535, seed);
 			struct world_result r;
 			world_run(&w, 2500, &r);
 			print_message(
@@ -129,12 +114,7 @@ static void test_none_vanishes(void **state)
 	(void)state;
 	struct world_host h = {.open_every = 100, .rtt_us = 100, .silent = true, .loss = 0.3};
 	for (uint64_t seed = 1; seed <= 20; seed++) {
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = 4,
-				  .ports = 5000,
-				  .seed = seed,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, 4, 5000, seed);
 		struct world_result r;
 		world_run(&w, 2000, &r);
 		assert_int_equal(r.sum.hosts_vanished, 0);

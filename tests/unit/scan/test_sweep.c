@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "unit/scan/world.h"
+#include "unit/scan/world_check.h"
 
 struct expectation {
 	const char *name;
@@ -112,14 +113,7 @@ static const struct expectation expectations[] = {
 
 static void check_one(const struct expectation *x, uint64_t seed)
 {
-	struct world w = {
-		.hosts = &x->host,
-		.host_count = 1,
-		.addresses = x->addresses,
-		.ports = x->ports,
-		.seed = seed,
-		.policy = world_policy(),
-	};
+	struct world w = world_of(&x->host, x->addresses, x->ports, seed);
 	struct world_result r;
 	world_run(&w, x->frame_ns, &r);
 	double seconds = (double)r.elapsed_ns / 1e9;
@@ -138,10 +132,7 @@ static void check_one(const struct expectation *x, uint64_t seed)
 	assert_int_equal(r.sum.hosts_limited, x->limited);
 	if (x->all_answer)
 		assert_int_equal(r.silent, 0);
-	assert_int_equal(r.sum.c.positions, r.sum.c.answered + r.sum.c.silent + r.sum.c.unsent);
-	assert_int_equal(r.sum.c.frames, r.sum.c.first_tries + r.sum.c.resends);
-	assert_int_equal(r.sum.c.answers,
-			 r.sum.c.records + r.sum.c.duplicates + r.sum.c.late + r.sum.c.rejected);
+	world_check_sums(&r);
 }
 
 static void test_hosts(void **state)
@@ -156,13 +147,8 @@ static void test_repeated_answers(void **state)
 {
 	(void)state;
 	struct world_host h = {.open_every = 10, .rtt_us = 500};
-	struct world w = {.hosts = &h,
-			  .host_count = 1,
-			  .addresses = 8,
-			  .ports = 5000,
-			  .seed = 5,
-			  .policy = world_policy(),
-			  .repeat_answers = true};
+	struct world w = world_of(&h, 8, 5000, 5);
+	w.repeat_answers = true;
 	struct world_result r;
 	world_run(&w, 2000, &r);
 	assert_int_equal(r.open_missed, 0);
@@ -175,13 +161,8 @@ static void test_answers_together(void **state)
 {
 	(void)state;
 	struct world_host h = {.open_every = 7, .rtt_us = 500, .jitter_us = 300, .loss = 0.05};
-	struct world w = {.hosts = &h,
-			  .host_count = 1,
-			  .addresses = 30,
-			  .ports = 1000,
-			  .seed = 9,
-			  .policy = world_policy(),
-			  .repeat_answers = true};
+	struct world w = world_of(&h, 30, 1000, 9);
+	w.repeat_answers = true;
 	struct world_result together, singly;
 	world_run(&w, 1000, &together);
 	w.one_by_one = true;
@@ -244,12 +225,7 @@ static void test_outage(void **state)
 	for (uint32_t ms = 100; ms <= 700; ms += 200) {
 		struct world_host h = {
 			.open_every = 3000, .rtt_us = 100, .outage_from_ms = 40, .outage_ms = ms};
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = 1,
-				  .ports = 65535,
-				  .seed = ms,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, 1, 65535, ms);
 		struct world_result r;
 		world_run(&w, 2500, &r);
 		print_message("# outage of %u ms: %.3f s, %llu frames, %llu silent, %u tries, %u limited\n",
@@ -272,12 +248,7 @@ static void test_few_answers(void **state)
 					       .silent = true,
 					       .outage_from_ms = 40,
 					       .outage_ms = ms};
-			struct world w = {.hosts = &h,
-					  .host_count = 1,
-					  .addresses = 1,
-					  .ports = 65535,
-					  .seed = seed,
-					  .policy = world_policy()};
+			struct world w = world_of(&h, 1, 65535, seed);
 			struct world_result r;
 			world_run(&w, 1500, &r);
 			print_message("# few answers, outage of %u ms: %.3f s, %llu frames, %llu missed, %u "
@@ -338,12 +309,7 @@ static void test_bound(void **state)
 	double loss = 0;
 	for (uint64_t seed = 1; seed <= 100; seed++) {
 		struct world_host h = {.open_every = 4, .rtt_us = 100, .loss = 0.15, .silent = true};
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = 4,
-				  .ports = 1000,
-				  .seed = seed,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, 4, 1000, seed);
 		w.policy.confidence = 0.99;
 		struct world_result r;
 		world_run(&w, 2000, &r);
@@ -362,12 +328,7 @@ static void test_confidence_costs_tries(void **state)
 	const double wanted[3] = {0.9, 0.999, 0.9999999};
 	struct world_host h = {.open_every = 5, .rtt_us = 100, .loss = 0.1, .silent = true};
 	for (int i = 0; i < 3; i++) {
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = 16,
-				  .ports = 500,
-				  .seed = 3,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, 16, 500, 3);
 		w.policy.confidence = wanted[i];
 		struct world_result r;
 		world_run(&w, 2000, &r);
@@ -381,12 +342,7 @@ static void test_no_retries(void **state)
 {
 	(void)state;
 	struct world_host h = {.open_every = 5, .rtt_us = 100, .silent = true};
-	struct world w = {.hosts = &h,
-			  .host_count = 1,
-			  .addresses = 2,
-			  .ports = 500,
-			  .seed = 3,
-			  .policy = world_policy()};
+	struct world w = world_of(&h, 2, 500, 3);
 	w.policy.max_tries = 1;
 	struct world_result r;
 	world_run(&w, 2000, &r);
@@ -403,12 +359,7 @@ static void test_rates(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct world_host h = {.open_every = 5, .rtt_us = 100};
 		uint32_t ports = rates[i] < 1000 ? 1000 : 65535, hosts = rates[i] > 100000 ? 32 : 2;
-		struct world w = {.hosts = &h,
-				  .host_count = 1,
-				  .addresses = hosts,
-				  .ports = ports,
-				  .seed = 1,
-				  .policy = world_policy()};
+		struct world w = world_of(&h, hosts, ports, 1);
 		w.policy.rate_pps = rates[i];
 		struct world_result r;
 		world_run(&w, 1000, &r);
@@ -424,12 +375,7 @@ static void test_shards_fit_together(void **state)
 {
 	(void)state;
 	struct world_host h = {.open_every = 7, .rtt_us = 100};
-	struct world w = {.hosts = &h,
-			  .host_count = 1,
-			  .addresses = 5,
-			  .ports = 999,
-			  .seed = 11,
-			  .policy = world_policy()};
+	struct world w = world_of(&h, 5, 999, 11);
 	uint64_t records = 0;
 	for (uint32_t i = 0; i < 3; i++) {
 		struct world_result r;
@@ -445,12 +391,7 @@ static void test_scan_delay(void **state)
 {
 	(void)state;
 	struct world_host h = {.open_every = 2, .rtt_us = 100};
-	struct world w = {.hosts = &h,
-			  .host_count = 1,
-			  .addresses = 1,
-			  .ports = 20,
-			  .seed = 1,
-			  .policy = world_policy()};
+	struct world w = world_of(&h, 1, 20, 1);
 	w.policy.scan_delay_ns = 100 * NS_PER_MS;
 	struct world_result r;
 	world_run(&w, 1000, &r);
@@ -463,12 +404,7 @@ static void test_host_timeout(void **state)
 {
 	(void)state;
 	struct world_host h = {.open_every = 20, .rtt_us = 100, .silent = true};
-	struct world w = {.hosts = &h,
-			  .host_count = 1,
-			  .addresses = 1,
-			  .ports = 60000,
-			  .seed = 1,
-			  .policy = world_policy()};
+	struct world w = world_of(&h, 1, 60000, 1);
 	w.policy.host_timeout_ns = NS_PER_S / 2;
 	w.policy.rate_pps = 1000;
 	struct world_result r;

@@ -295,3 +295,13 @@ struct sweep_policy world_policy(void)
 		.window_max = 1u << 20,
 	};
 }
+
+struct world world_of(const struct world_host *host, uint32_t addresses, uint32_t ports, uint64_t seed)
+{
+	return (struct world){.hosts = host,
+			      .host_count = 1,
+			      .addresses = addresses,
+			      .ports = ports,
+			      .seed = seed,
+			      .policy = world_policy()};
+}

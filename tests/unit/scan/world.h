@@ -42,3 +42,5 @@ struct world {
 void world_run(const struct world *w, int64_t frame_ns, struct world_result *r);
 
 struct sweep_policy world_policy(void); // -T3
+// Hosts that are all alike, with that policy. `host` must outlive it.
+struct world world_of(const struct world_host *host, uint32_t addresses, uint32_t ports, uint64_t seed);
