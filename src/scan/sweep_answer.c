@@ -129,26 +129,22 @@ static void tell_late(struct sweep *s, const struct sweep_reply *r, const struct
 	tell(s, r, at, 0, true);
 }
 
-static void duplicate(struct sweep *s, const struct sweep_reply *r, const struct place *at)
+static void duplicate(struct sweep *s, const struct place *at)
 {
 	s->c.duplicates++;
 	if (s->doubt_count)
 		sweep_doubt_repeated(s, at->host, at->k);
-	if (s->check_count)
-		sweep_check_answered(s, at->k, r);
 }
 
 // After its window has closed: news only when it is open and was not reported.
 static void late_answer(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
-	if (s->check_count)
-		sweep_check_answered(s, at->k, r);
 	if (r->state != STATE_OPEN)
 		s->c.late++;
 	else if (seen_add(&s->seen, at->k))
 		tell_late(s, r, at);
 	else
-		duplicate(s, r, at);
+		duplicate(s, at);
 }
 
 // The newest try of a position that has left.
@@ -286,7 +282,7 @@ static void take_back(struct sweep *s, const struct place *at, const struct swee
 static void again(struct sweep *s, const struct sweep_reply *r, const struct place *at)
 {
 	if (r->state != STATE_OPEN || !seen_add(&s->seen, at->k)) {
-		duplicate(s, r, at);
+		duplicate(s, at);
 		return;
 	}
 	at->host->open++;
@@ -298,6 +294,8 @@ static void answer(struct sweep *s, const struct sweep_reply *r, const struct pl
 {
 	s->now_ns = now_ns;
 	s->c.answers++;
+	if (at->ours && s->check_count)
+		sweep_check_answered(s, at->k, r);
 	if (!at->ours)
 		s->c.rejected++;
 	else if (!at->chunk)

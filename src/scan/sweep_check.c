@@ -108,16 +108,9 @@ unsigned sweep_check_next(struct sweep *s, int64_t now_ns, struct sweep_shot *sh
 		struct sweep_check *c = &s->checks[i];
 		if (!due(s, c, now_ns))
 			continue;
-		shots[n] = (struct sweep_shot){
-			.position = c->position,
-			.stamp = window_spare_stamp(&s->window),
-			.try_no = 1 + (c->sent + 1) % s->policy.max_tries,
-		};
-		sweep_item(s, c->position, &shots[n++].item);
+		sweep_ask_again(s, c->position, c->sent, &shots[n++]);
 		c->sent++;
 		c->sent_ns = now_ns;
-		s->c.resends++;
-		s->c.frames++;
 	}
 	return n;
 }

@@ -27,7 +27,6 @@
 #define FLOOD_TRIES     2u
 #define OPENS_TELL      5u
 #define PRIOR_WEIGHT    20.0
-#define SURE            0.99
 
 int sweep_doubts_init(struct sweep *s)
 {
@@ -232,24 +231,29 @@ static bool control_due(const struct sweep_doubt *d, int64_t now_ns)
 	return d->frames - d->frames_then >= CONTROL_FLOOD * through + CONTROL_FLOOD;
 }
 
+void sweep_ask_again(struct sweep *s, uint64_t position, unsigned asked, struct sweep_shot *shot)
+{
+	*shot = (struct sweep_shot){
+		.position = position,
+		.stamp = window_spare_stamp(&s->window),
+		.try_no = 1 + (asked + 1) % s->policy.max_tries,
+	};
+	sweep_item(s, position, &shot->item);
+	s->c.resends++;
+	s->c.frames++;
+}
+
 bool sweep_doubt_control(struct sweep *s, int64_t now_ns, struct sweep_shot *shot)
 {
 	for (unsigned i = 0; i < s->doubt_count && i < LOOK_AT_ONCE; i++) {
 		struct sweep_doubt *d = &s->doubts[(s->doubt_next + i) % s->doubt_count];
 		if (!control_due(d, now_ns))
 			continue;
-		*shot = (struct sweep_shot){
-			.position = d->control - 1,
-			.stamp = window_spare_stamp(&s->window),
-			.try_no = 1 + (d->sent + 1) % s->policy.max_tries,
-		};
-		sweep_item(s, shot->position, &shot->item);
+		sweep_ask_again(s, d->control - 1, d->sent, shot);
 		if (d->sent++ == 0)
 			d->first_control_ns = now_ns;
 		d->control_ns = now_ns;
 		d->frames_then = d->frames;
-		s->c.resends++;
-		s->c.frames++;
 		return true;
 	}
 	return false;
@@ -287,7 +291,7 @@ enum silence sweep_doubt_silence(struct sweep *s, const struct sweep_doubt *d, s
 		return SILENCE_AGAIN;
 	if (!slow)
 		return d->verdict == DOUBT_GIVEN_UP || !s->dense ? SILENCE_OVER : SILENCE_HELD;
-	if (n == 0 || (n < 2 && s->policy.confidence >= SURE))
+	if (sweep_undecided(s, n))
 		return SILENCE_AGAIN;
 	double p = pace_loss_careful(&d->host->loss, PACE_LOSS_PRIOR, PRIOR_WEIGHT);
 	return p > s->tries_loss[n] ? SILENCE_AGAIN : SILENCE_OVER;

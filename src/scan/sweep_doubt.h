@@ -55,6 +55,9 @@ void sweep_doubt_repeated(struct sweep *s, struct sweep_host *h, uint64_t positi
 // A frame to such a host. `telling`: its answer would count.
 void sweep_doubt_sent(struct sweep *s, struct sweep_host *h, bool telling, int64_t now_ns);
 
+// A probe of a position that has answered, and was asked again so often already. It counts as a re-send.
+void sweep_ask_again(struct sweep *s, uint64_t position, unsigned asked, struct sweep_shot *shot);
+
 // Looks what has been found out.
 void sweep_doubt_look(struct sweep *s, int64_t now_ns);
 // A control probe, if one is due: true when *shot was filled.

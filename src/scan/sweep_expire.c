@@ -16,7 +16,6 @@
 #define OUTAGE_NATS       50.0 // answers that were due
 #define OUTAGE_NS         (20 * NS_PER_MS)
 #define USUAL_MOST        0.999
-#define SURE              0.99
 #define HELD_LOOK_NS      (2 * NS_PER_MS)
 #define CHECK_LOOK_NS     (5 * NS_PER_MS)
 
@@ -240,7 +239,7 @@ static bool lacks_answers(const struct sweep *s, const struct chunk *c, struct s
 // Has every silent position of this chunk another try before it, whatever the loss?
 static bool more_in_any_case(const struct sweep *s, const struct chunk *c)
 {
-	return c->tries < 2 && c->tries < s->policy.max_tries && s->policy.confidence >= SURE;
+	return c->tries < s->policy.max_tries && sweep_undecided(s, c->tries);
 }
 
 static enum silence wants_more(struct sweep *s, const struct sweep_host *h, struct chunk *c, unsigned extra,
@@ -254,9 +253,8 @@ static enum silence wants_more(struct sweep *s, const struct sweep_host *h, stru
 	unsigned n = c->tries; // tries that count
 	if (!h->flow.limited)
 		n = n > extra ? n - extra : 0;
-	if (n == 0 ||
-	    (n < 2 && s->policy.confidence >= SURE)) // one lost frame in a burst of our own making must
-		return SILENCE_AGAIN;                // not decide
+	if (sweep_undecided(s, n))
+		return SILENCE_AGAIN;
 	return too_few(s, h, n, all) ? SILENCE_AGAIN : SILENCE_OVER;
 }
 

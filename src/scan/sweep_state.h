@@ -14,6 +14,7 @@
 #define NET_SLOTS   16384u
 #define WAIT_QUEUES (WINDOW_TRIES_MAX + 1)
 #define CACHE_LINE  64
+#define SWEEP_SURE  0.99 // confidence from which on one try is never enough
 
 // What is known of a host (or of the few that share a slot when there are more hosts than slots: that only
 // slows them).
@@ -143,6 +144,12 @@ static inline const struct flow_policy *sweep_host_policy(const struct sweep *s,
 static inline bool sweep_slow_first(const struct sweep_host *h, const struct chunk *c)
 {
 	return h->flow.limited == FLOW_CALM && c->tries == c->futile + 1;
+}
+
+// Are `n` tries too few to decide, whatever the loss? One lost frame in a burst of our own making must not.
+static inline bool sweep_undecided(const struct sweep *s, unsigned n)
+{
+	return n == 0 || (n < 2 && s->policy.confidence >= SWEEP_SURE);
 }
 
 // Have answers stayed away for so long, although so many were due, that the way was cut off?
