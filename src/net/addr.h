@@ -35,6 +35,11 @@ static inline bool addr_is_v4(const struct addr *a)
 {
 	return a->hi == 0 && (a->lo >> 32) == 0xffff;
 }
+// All zero: no address is given. (0.0.0.0 is not: it has the prefix of IPv4.)
+static inline bool addr_is_none(const struct addr *a)
+{
+	return a->hi == 0 && a->lo == 0;
+}
 static inline uint32_t addr_v4_value(const struct addr *a)
 {
 	return (uint32_t)a->lo;

@@ -31,11 +31,6 @@ struct resolution {
 	bool done[];  // no longer waited for
 };
 
-static bool has_from(const struct neigh_query *q)
-{
-	return q->from.hi || q->from.lo;
-}
-
 static bool query_matches(const struct neigh_query *q, uint32_t ifindex, const struct addr *a)
 {
 	return q->ifindex == ifindex && q->addr.hi == a->hi && q->addr.lo == a->lo;
@@ -107,7 +102,7 @@ static int requests_send(struct mnl_socket *nl, const struct resolution *r)
 	while (i < r->n) {
 		size_t len = 0;
 		for (; i < r->n && len + 64 <= sizeof(buf); i++)
-			if (!r->done[i] && !has_from(&r->q[i]))
+			if (!r->done[i] && addr_is_none(&r->q[i].from))
 				len += request_put(buf + len, &r->q[i])->nlmsg_len;
 		if (len && mnl_socket_sendto(nl, buf, len) < 0)
 			return -errno;
@@ -131,7 +126,7 @@ static void datagram_send(const struct neigh_query *q)
 	if (fd < 0)
 		return;
 	int one = 1;
-	if (has_from(q)) { // where that fails the kernel chooses
+	if (!addr_is_none(&q->from)) { // where that fails the kernel chooses
 		struct sockaddr_in6 from = {.sin6_family = AF_INET6, .sin6_scope_id = q->from.scope};
 		addr_bytes(&q->from, from.sin6_addr.s6_addr);
 		(void)!bind(fd, (const struct sockaddr *)&from, sizeof(from));
@@ -186,7 +181,7 @@ static int known_read(struct mnl_socket *nl, struct resolution *r)
 static void ask_by_datagram(const struct resolution *r, bool from_given)
 {
 	for (unsigned i = 0; i < r->n; i++)
-		if (!r->done[i] && has_from(&r->q[i]) == from_given)
+		if (!r->done[i] && addr_is_none(&r->q[i].from) != from_given)
 			datagram_send(&r->q[i]);
 }
 
@@ -235,48 +230,52 @@ struct addr neigh_from(const struct net_table *t, const struct addr *addr, uint3
 	return kernels ? (struct addr){0} : *source;
 }
 
-int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct err_text *e)
+// Asks for what is open, and waits.
+static int ask(struct mnl_socket *nl, struct resolution *r, int64_t deadline)
+{
+	r->trust_fails = true;
+	int rc = r->open ? requests_send(nl, r) : 0;
+	if (rc)
+		return rc;
+	ask_by_datagram(r, true);
+	return answers_await(nl, r, deadline);
+}
+
+// With timeout_ns 0 nobody is asked. *open: how many are not resolved.
+static int look_up(struct neigh_query *q, unsigned n, uint16_t states, int64_t timeout_ns, unsigned *open,
+		   struct err_text *e)
 {
 	int64_t deadline = clock_mono_ns() + timeout_ns;
-	struct resolution *r = resolution_new(q, n, STATES_KNOWN);
+	struct resolution *r = resolution_new(q, n, states);
+	*open = n;
 	if (!r)
 		return err_set(e, -ENOMEM, "out of memory");
-	struct mnl_socket *nl = netlink_open(RTMGRP_NEIGH, e);
+	struct mnl_socket *nl = netlink_open(timeout_ns ? RTMGRP_NEIGH : 0, e);
 	int rc = nl ? 0 : -errno;
 	if (rc)
 		goto out;
 	rc = known_read(nl, r);
-	r->trust_fails = true;
-	if (rc == 0 && r->open)
-		rc = requests_send(nl, r);
-	if (rc == 0)
-		ask_by_datagram(r, true);
-	if (rc == 0)
-		rc = answers_await(nl, r, deadline);
+	if (!rc && timeout_ns)
+		rc = ask(nl, r, deadline);
 	if (rc)
 		err_set(e, rc, "cannot ask the kernel for link addresses: %s", err_name(rc));
+	*open = r->open;
 	mnl_socket_close(nl);
 out:
 	free(r);
 	return rc;
 }
 
+int neigh_resolve(struct neigh_query *q, unsigned n, int64_t timeout_ns, struct err_text *e)
+{
+	unsigned open;
+	return look_up(q, n, STATES_KNOWN, timeout_ns, &open, e);
+}
+
 int neigh_unsure(struct neigh_query *q, unsigned n, bool *any, struct err_text *e)
 {
-	*any = false;
-	struct resolution *r = resolution_new(q, n, STATES_UNSURE);
-	if (!r)
-		return err_set(e, -ENOMEM, "out of memory");
-	struct mnl_socket *nl = netlink_open(0, e);
-	int rc = nl ? 0 : -errno;
-	if (rc)
-		goto out;
-	rc = known_read(nl, r);
-	if (rc)
-		err_set(e, rc, "cannot ask the kernel for link addresses: %s", err_name(rc));
-	*any = r->open < n;
-	mnl_socket_close(nl);
-out:
-	free(r);
+	unsigned open;
+	int rc = look_up(q, n, STATES_UNSURE, 0, &open, e);
+	*any = open < n;
 	return rc;
 }

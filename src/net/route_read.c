@@ -280,7 +280,7 @@ static void route_of_message(struct route *out, const struct route_message *r)
 		else if (mnl_attr_get_payload_len(r->via) >= sizeof(*via) + 16)
 			out->gateway = addr_v6(via->rtvia_addr);
 	}
-	out->has_gateway = out->gateway.hi || out->gateway.lo;
+	out->has_gateway = !addr_is_none(&out->gateway);
 	if (out->has_gateway)
 		addr_scope(&out->gateway, out->ifindex);
 	if (r->source) {

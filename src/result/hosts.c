@@ -102,7 +102,7 @@ static uint8_t speaker_number(struct hosts *h, struct host *host, const struct a
 
 int hosts_answer(struct hosts *h, const struct record *r)
 {
-	bool is_new, from_other = r->from.hi != 0 || r->from.lo != 0;
+	bool is_new, from_other = !addr_is_none(&r->from);
 
 	if (r->state == STATE_DOWN)
 		return hosts_down(h, &r->addr, r->reason);

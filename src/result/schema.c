@@ -88,7 +88,7 @@ static void get_late(const struct record *r, struct schema_value *v)
 static void get_from(const struct record *r, struct schema_value *v)
 {
 	v->addr = r->from;
-	v->present = r->from.hi != 0 || r->from.lo != 0;
+	v->present = !addr_is_none(&r->from);
 }
 
 const struct schema_field schema_fields[] = {

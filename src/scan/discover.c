@@ -84,7 +84,7 @@ static bool means_up(const struct discovery *d, const struct record *r)
 {
 	if (d->connections)
 		return r->state == STATE_OPEN || r->state == STATE_CLOSED;
-	bool itself = r->from.hi == 0 && r->from.lo == 0;
+	bool itself = addr_is_none(&r->from);
 	return r->state == STATE_UP || (itself && r->state != STATE_DOWN);
 }
 

@@ -90,15 +90,10 @@ static struct neighbour *find_neighbour(const struct paths *p, const struct addr
 	return &p->neighbours[i];
 }
 
-static bool given(const struct addr *a)
-{
-	return a->hi || a->lo;
-}
-
 static void set_source(const struct paths *p, struct net_path *path, const struct addr *dst)
 {
 	const struct addr *s = addr_is_v4(dst) ? &p->cfg.source_v4 : &p->cfg.source_v6;
-	if (given(s))
+	if (!addr_is_none(s))
 		path->source = *s;
 }
 

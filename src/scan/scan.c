@@ -178,7 +178,7 @@ static int open_transports(struct scan *s, struct err_text *e)
 static int check_source(const struct scan *s, const struct addr *a, struct err_text *e)
 {
 	char text[ADDR_TEXT_MAX];
-	if ((a->hi == 0 && a->lo == 0) || net_table_is_ours(s->table, a))
+	if (addr_is_none(a) || net_table_is_ours(s->table, a))
 		return 0;
 	addr_format(a, text);
 	return err_set(

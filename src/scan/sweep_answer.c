@@ -248,7 +248,7 @@ static void accept(struct sweep *s, const struct place *at, const struct sweep_r
 	if (h->flow.limited == FLOW_CALM)
 		sweep_doubt_loss(h, c, try_no);
 	if (h->flow.limited)
-		sweep_doubt_heard(s, h, r->from.hi == 0 && r->from.lo == 0, now_ns);
+		sweep_doubt_heard(s, h, addr_is_none(&r->from), now_ns);
 	if (r->state == STATE_OPEN) {
 		seen_add(&s->seen, at->k);
 		h->open++;

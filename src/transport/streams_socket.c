@@ -11,11 +11,6 @@
 #define PORT_TRIES 3
 #define PORT_STEP  7919 // a prime: neighbours in time are no neighbours in number
 
-static bool is_zero(const struct addr *a)
-{
-	return a->hi == 0 && a->lo == 0;
-}
-
 socklen_t stream_sockaddr(const struct addr *a, uint16_t port, union stream_sockaddr *out)
 {
 	if (addr_is_v4(a)) {
@@ -65,7 +60,7 @@ static int bind_source(const struct stream_maker *m, int fd, enum addr_family fa
 		rc = set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	if (rc)
 		return rc;
-	if (v4 && is_zero(&source))
+	if (v4 && addr_is_none(&source))
 		source = addr_v4(0);
 	union stream_sockaddr sa;
 	socklen_t len = stream_sockaddr(&source, m->source_port, &sa);
@@ -81,7 +76,7 @@ static int set_up(const struct stream_maker *m, int fd, enum addr_family family)
 			: set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, m->ttl);
 	if (rc == 0 && m->interface[0])
 		rc = bind_interface(m, fd, v4);
-	if (rc == 0 && (m->source_port || !is_zero(&m->source[family])))
+	if (rc == 0 && (m->source_port || !addr_is_none(&m->source[family])))
 		rc = bind_source(m, fd, family);
 	return rc;
 }
@@ -124,7 +119,7 @@ static int try_source(const struct stream_maker *m, enum addr_family family, str
 	}
 	char text[ADDR_TEXT_MAX];
 	addr_format(&m->source[family], text);
-	if (is_zero(&m->source[family]))
+	if (addr_is_none(&m->source[family]))
 		return err_set(e, fd, "cannot connect from port %u: %s", m->source_port, err_name(fd));
 	return err_set(e, fd, "cannot connect from %s port %u: %s", text, m->source_port, err_name(fd));
 }
@@ -137,7 +132,7 @@ int stream_maker_init(struct stream_maker *m, const struct streams_config *cfg, 
 		.ttl = cfg->ttl,
 	};
 	net_port_range(&m->port_lo, &m->port_hi);
-	bool v4 = !is_zero(&cfg->source_v4), v6 = !is_zero(&cfg->source_v6);
+	bool v4 = !addr_is_none(&cfg->source_v4), v6 = !addr_is_none(&cfg->source_v6);
 	m->fixed = v4 || v6 || cfg->source_port;
 	if (cfg->interface) {
 		size_t len = strlen(cfg->interface);
