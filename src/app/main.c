@@ -1,31 +1,16 @@
 // The program: the only place that exits the process.
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <unistd.h>
 
 #include "app/options.h"
 #include "app/run.h"
 #include "base/log.h"
+#include "base/write_all.h"
 #include "config/parse.h"
 
 #define TEXT_CAP (1u << 20)
-
-static int write_all(int fd, const uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
 
 // Writes what was made (`err`: or not) to standard output, and frees it. The exit status.
 static int print_text(const struct log *log, struct buf *b, int err)

@@ -7,21 +7,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/write_all.h"
 
 #define LOG_TEXT_BYTES 1024
-
-static void write_line(int fd, const char *line, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, line, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; // nobody is left to tell
-		line += n;
-		len -= (size_t)n;
-	}
-}
 
 void log_at(const struct log *log, enum log_level level, const char *fmt, ...)
 {
@@ -43,6 +31,6 @@ void log_at(const struct log *log, enum log_level level, const char *fmt, ...)
 	memcpy(line, prefix, len);
 	len += text_escape(line + len, sizeof(line) - len - 1, text, used);
 	line[len++] = '\n';
-	write_line(log->fd, line, len);
+	(void)write_all(log->fd, line, len);
 	errno = saved_errno;
 }

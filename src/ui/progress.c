@@ -1,6 +1,5 @@
 #include "ui/progress.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/write_all.h"
 
 #define DRAW_NS         (200 * NS_PER_MS)
 #define RATE_NS         NS_PER_S
@@ -31,15 +31,7 @@ void progress_init(struct progress *p, const struct progress_config *cfg)
 // Diagnostics: a terminal that does not take them is no error of the scan.
 static void put(int fd, const char *text, size_t len)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		text += n;
-		len -= (size_t)n;
-	}
+	(void)write_all(fd, text, len);
 }
 
 // "1,234,567"
