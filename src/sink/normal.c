@@ -223,23 +223,28 @@ static void put_missed(struct writer *w, const struct scan_summary *sum)
 			      sum->confidence_reached);
 }
 
+// " limits" or "s limit", behind "N host".
+static const char *limit(unsigned hosts)
+{
+	return hosts == 1 ? " limits" : "s limit";
+}
+
 static void put_limits(struct writer *w, const struct scan_summary *sum)
 {
 	unsigned answers = sum->hosts_limited - sum->hosts_unsure;
 	if (answers)
-		writer_printf(w, "%u host%s the rate of %s answers.\n", answers,
-			      answers == 1 ? " limits" : "s limit", answers == 1 ? "its" : "their");
+		writer_printf(w, "%u host%s the rate of %s answers.\n", answers, limit(answers),
+			      answers == 1 ? "its" : "their");
 	if (sum->hosts_probes_limited)
 		writer_printf(w, "%u host%s the rate of probes taken, and got them more slowly.\n",
-			      sum->hosts_probes_limited,
-			      sum->hosts_probes_limited == 1 ? " limits" : "s limit");
+			      sum->hosts_probes_limited, limit(sum->hosts_probes_limited));
 	if (sum->hosts_unsure == 0)
 		return;
 	writer_printf(
 		w,
 		"%u host%s the rate of answers or of probes; no open port told which, and what is silent "
 		"may be open.",
-		sum->hosts_unsure, sum->hosts_unsure == 1 ? " limits" : "s limit");
+		sum->hosts_unsure, limit(sum->hosts_unsure));
 	if (sum->unsure_pps >= 1)
 		writer_printf(w, " A scan with --max-rate %.0f tells.", sum->unsure_pps);
 	writer_puts(w, "\n");

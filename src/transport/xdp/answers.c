@@ -140,7 +140,7 @@ static unsigned take_from(struct answers *a, unsigned i, struct frame_reply *out
 	for (; n < max && a->next[i] < end; n++) {
 		const struct xdp_record *r = (void *)(ring->data + (a->next[i] & (a->bytes - 1)));
 		uint32_t len = r->len < XDP_RECORD_MAX ? r->len : XDP_RECORD_MAX;
-		a->next[i] += (XDP_RECORD_HEAD + len + 7) / 8 * 8;
+		a->next[i] += xdp_record_bytes(len);
 		out[n] = (struct frame_reply){
 			.data = r->data,
 			.len = len,
@@ -190,9 +190,4 @@ int answers_fd(struct answers *a)
 		if (any_left(a))
 			return a->ready;
 	return a->bell.fd;
-}
-
-unsigned answers_room(const struct answers *a, size_t len)
-{
-	return (unsigned)(a->bytes / ((XDP_RECORD_HEAD + len + 7) / 8 * 8));
 }

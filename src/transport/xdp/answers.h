@@ -23,5 +23,3 @@ unsigned answers_take(struct answers *a, struct frame_reply *out, unsigned max);
 bool answers_behind(const struct answers *a);
 // The caller is about to wait for records: what is returned is readable when there are some.
 int answers_fd(struct answers *a);
-// How many records of `len` bytes a ring holds.
-unsigned answers_room(const struct answers *a, size_t len);

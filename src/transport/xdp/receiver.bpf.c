@@ -298,7 +298,7 @@ static __always_inline int record(struct xdp_md *ctx, __u16 ethertype, __u32 len
 
 	if (!ring)
 		return -1;
-	__u64 at = ring->next, end = at + ((XDP_RECORD_HEAD + n + 7) & ~7ULL);
+	__u64 at = ring->next, end = at + xdp_record_bytes(n);
 
 	if (end - ring->freed > (__u64)ring_mask + 1) {
 		ring->freed = __sync_fetch_and_add(&ring->tail, 0);

@@ -94,6 +94,9 @@ struct xdp_record {
 	__u8 data[];
 };
 
+// Bytes of a ring that a record of a packet of n bytes takes.
+#define xdp_record_bytes(n) ((XDP_RECORD_HEAD + (__u64)(n) + 7) & ~7ULL)
+
 // Records of one CPU's answers, one behind the other from multiples of 8 on; positions count bytes since the
 // start. Each writer has cache lines of its own, and the receiver looks at user space's only when it must.
 struct xdp_ring {
